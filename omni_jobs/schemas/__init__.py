@@ -1,0 +1,49 @@
+"""The words of the system. Everything that crosses a process or a door is declared here."""
+
+from omni_jobs.schemas.catalogue import ModelCard
+from omni_jobs.schemas.events import TERMINAL_EVENTS, Event, EventType
+from omni_jobs.schemas.job import (
+    DEFAULT_PRIORITY,
+    MAX_SEED,
+    JobRequest,
+    OutputOptions,
+    WebhookOptions,
+    nearest,
+    parse_job,
+)
+from omni_jobs.schemas.lifecycle import MOVES, SENTENCES, Phase, Status, sources_of
+from omni_jobs.schemas.record import (
+    RECORD_VERSION,
+    Artifact,
+    Job,
+    JobError,
+    Progress,
+    Sharing,
+    Waiting,
+)
+
+__all__ = [
+    "DEFAULT_PRIORITY",
+    "MAX_SEED",
+    "MOVES",
+    "RECORD_VERSION",
+    "SENTENCES",
+    "TERMINAL_EVENTS",
+    "Artifact",
+    "Event",
+    "EventType",
+    "Job",
+    "JobError",
+    "JobRequest",
+    "ModelCard",
+    "OutputOptions",
+    "Phase",
+    "Progress",
+    "Sharing",
+    "Status",
+    "Waiting",
+    "WebhookOptions",
+    "nearest",
+    "parse_job",
+    "sources_of",
+]

@@ -1,0 +1,160 @@
+"""The native job, as a producer writes it: diffusers' parameter names, unknown fields refused by name.
+
+Every door (HTTP, SDK, CLI, bulk, a Celery task) builds a `JobRequest` and gives it to `queue.submit`.
+What depends on the model (sizes, steps, parameter names) is checked against its `ModelCard`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from omni_jobs.errors import InvalidRequest
+
+#: Seeds survive a JSON round trip through double-precision numbers: 0 to 2^53-1.
+MAX_SEED = 2**53 - 1
+#: Longest prompt in characters.
+MAX_PROMPT_CHARACTERS = 32_000
+MAX_OUTPUTS = 64
+DEFAULT_TTL_SECONDS = 7 * 24 * 3600
+DEFAULT_PRIORITY = 5
+
+WebhookEvent = Literal[
+    "job.queued",
+    "job.started",
+    "job.progress",
+    "job.output",
+    "job.succeeded",
+    "job.failed",
+    "job.canceled",
+    "job.expired",
+]
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+#: A moment; one without a zone is read as UTC.
+Moment = Annotated[datetime, AfterValidator(_utc)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class Strict(BaseModel):
+    """Base of everything that crosses a door: frozen, and a field nobody knows is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class OutputOptions(Strict):
+    """How results are encoded. `quality` is 1 to 100, for JPEG and WebP."""
+
+    format: Literal["png", "jpeg", "webp", "mp4", "wav", "flac"] | None = None
+    quality: int = Field(90, ge=1, le=100)
+    embed_metadata: bool = True
+
+
+class WebhookOptions(Strict):
+    """Where this job's events go, and which of them; all but progress by default."""
+
+    url: HttpUrl
+    events: tuple[WebhookEvent, ...] = (
+        "job.queued",
+        "job.started",
+        "job.output",
+        "job.succeeded",
+        "job.failed",
+        "job.canceled",
+        "job.expired",
+    )
+
+
+class JobRequest(Strict):
+    """One generation or edit job."""
+
+    task: Literal["generate", "edit"] = "generate"
+    model: Name
+    prompt: Annotated[str, StringConstraints(max_length=MAX_PROMPT_CHARACTERS)]
+    negative_prompt: Annotated[str, StringConstraints(max_length=MAX_PROMPT_CHARACTERS)] | None = None
+    images: tuple[Name, ...] = ()
+    mask: Name | None = None
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    seed: int | None = Field(None, ge=0, le=MAX_SEED)
+    num_outputs: int = Field(1, ge=1, le=MAX_OUTPUTS)
+    output: OutputOptions = OutputOptions()
+    deterministic: bool = False
+    preview: bool = False
+    priority: int = Field(DEFAULT_PRIORITY, ge=0, le=9)
+    not_before: Moment | None = None
+    deadline: Moment | None = None
+    ttl_seconds: int = Field(DEFAULT_TTL_SECONDS, ge=60, le=365 * 24 * 3600)
+    idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
+    webhook: WebhookOptions | None = None
+    metadata: dict[Name, Annotated[str, StringConstraints(max_length=2000)]] = Field(
+        default_factory=dict, max_length=16
+    )
+    tags: tuple[Name, ...] = Field((), max_length=16)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> JobRequest:
+        if not self.prompt.strip():
+            raise ValueError("prompt: is empty; say what to draw or how to change the picture.")
+        if self.task == "edit" and not self.images:
+            raise ValueError("images: an edit needs at least one upload or artifact id.")
+        if self.not_before and self.deadline and self.deadline <= self.not_before:
+            raise ValueError("deadline: lies before `not_before`; the job could never run.")
+        return self
+
+
+def parse_job(data: Mapping[str, Any]) -> JobRequest:
+    """Validate a producer's JSON object.
+
+    Raises:
+        InvalidRequest: with the field, its value and the remedy (for a misspelt name: the nearest valid one).
+    """
+    if not isinstance(data, Mapping):
+        raise InvalidRequest(f"A job is a JSON object, not {type(data).__name__}.", value=data)
+    try:
+        return JobRequest.model_validate(dict(data))
+    except ValidationError as error:
+        raise _explain(error) from None
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """The remedy for an unknown name: the nearest valid one, else all of them."""
+    names = sorted(valid)
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"Did you mean `{close[0]}`?" if close else f"Valid names: {', '.join(names)}."
+
+
+def _explain(error: ValidationError) -> InvalidRequest:
+    first = error.errors(include_url=False)[0]
+    path = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        parts: dict[str, type[BaseModel]] = {"output": OutputOptions, "webhook": WebhookOptions}
+        owner = parts.get(str(first["loc"][0]), JobRequest) if len(first["loc"]) > 1 else JobRequest
+        return InvalidRequest(
+            f"`{path}` is not a field of a job.",
+            field=path,
+            value=first["input"],
+            remedy=nearest(str(first["loc"][-1]), owner.model_fields),
+        )
+    message = first["msg"].removeprefix("Value error, ")
+    if not path and ": " in message:
+        path, message = message.split(": ", 1)
+    shown = repr(first["input"])
+    value = "" if first["type"] in {"missing", "value_error"} else f" (got {shown[:80]})"
+    return InvalidRequest(f"`{path}`: {message}{value}", field=path, value=first["input"])

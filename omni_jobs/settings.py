@@ -1,0 +1,76 @@
+"""The one frozen settings object of each entry point, read once from the environment (`OMNI_...`).
+
+An unknown or malformed value is refused by name; secrets are masked whenever the object is shown.
+Models are described in `omni.toml` (see `docs/configuration.md`), not here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from omni_jobs.errors import Misconfigured
+from omni_jobs.schemas import nearest
+
+PREFIX = "OMNI_"
+
+
+class Settings(BaseSettings):
+    """All settings; the description of each is its documentation."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    redis_url: SecretStr = Field(
+        SecretStr("redis://127.0.0.1:6379/0"),
+        description="redis:// or rediss:// URL of job store and broker.",
+    )
+    key_prefix: str = Field("omni", pattern=r"^[a-zA-Z0-9_.-]{1,40}$", description="Prefix of every Redis key.")
+    storage_url: str = Field(
+        "./.omni/objects", description="A folder, or s3://bucket/prefix?endpoint=...&region=...&path_style=1."
+    )
+    storage_access_key: SecretStr | None = Field(None, description="S3 access key; the AWS chain if unset.")
+    storage_secret_key: SecretStr | None = Field(None, description="S3 secret key.")
+    signing_secret: SecretStr | None = Field(
+        None,
+        description="Signs artifact links of the local store and webhooks without a secret of their own.",
+    )
+    config: Path | None = Field(None, description="Path of omni.toml, the models' file.")
+    data_dir: Path = Field(Path(".omni"), description="Spool, logs, local objects and the embedded Redis.")
+    account: str = Field("default", description="Account of producers that connect to Redis directly.")
+    api_url: str | None = Field(None, description="Address of the HTTP API for the command line and the client.")
+    api_key: SecretStr | None = Field(None, description="Key sent to the HTTP API.")
+    slots: int = Field(16, ge=1, le=1024, description="Jobs in flight per worker.")
+    reserved_slots: int = Field(1, ge=0, description="Slots kept for jobs of priority 8 and 9.")
+    lease_seconds: float = Field(15.0, ge=0.5, description="A lease not renewed for so long is lost.")
+    reconcile_seconds: float = Field(5.0, gt=0, description="Time between two sweeps of the reconciler.")
+    max_attempts: int = Field(5, ge=1, le=100, description="Attempts that a job may spend.")
+    grace_seconds: float = Field(20.0, ge=0, description="Time to hand back what is in flight after SIGTERM.")
+    max_queued_jobs: int = Field(200_000, ge=1, description="Above this, submits are refused with `queue_full`.")
+    max_input_bytes: int = Field(50 * 2**20, ge=1, description="Largest input file.")
+    max_input_pixels: int = Field(64_000_000, ge=1, description="Largest input picture, decoded.")
+    webhook_allow: str = Field("", description="Comma list of host:port a webhook may reach though not public.")
+    log_format: Literal["json", "console"] = Field("json", description="Structured logs, or for a person.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+
+
+def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Read the environment once, `overrides` (field names) winning.
+
+    Raises:
+        Misconfigured: an unknown `OMNI_` variable or a value that does not fit, by name.
+    """
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    for variable in os.environ:
+        if variable.startswith(PREFIX) and variable not in known:
+            raise Misconfigured(f"{variable} is not a setting.", field=variable, remedy=nearest(variable, known))
+    try:
+        return Settings(**dict(overrides or {}))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = PREFIX + "_".join(str(part) for part in first["loc"]).upper()
+        raise Misconfigured(f"{name}: {first['msg']}.", field=name) from None

@@ -1,0 +1,41 @@
+"""The engine: take in, plan, execute, settle. Pure standard library: no torch, no Celery, no Redis."""
+
+from workers.engine.batcher import Batcher, fixed
+from workers.engine.calls import Advance, CallInfo, Failed, Finished, Lane, Parked, StepResult
+from workers.engine.config import OmniDiffusionConfig
+from workers.engine.engine import DiffusionEngine
+from workers.engine.executor import DeviceOutOfMemory, DiffusionExecutor
+from workers.engine.request import (
+    DiffusionOutput,
+    EngineEvent,
+    OmniDiffusionRequest,
+    OmniDiffusionSamplingParams,
+    RequestCanceled,
+    RequestFailed,
+    RequestFinished,
+    RequestProgress,
+)
+
+__all__ = [
+    "Advance",
+    "Batcher",
+    "CallInfo",
+    "DeviceOutOfMemory",
+    "DiffusionEngine",
+    "DiffusionExecutor",
+    "DiffusionOutput",
+    "EngineEvent",
+    "Failed",
+    "Finished",
+    "Lane",
+    "OmniDiffusionConfig",
+    "OmniDiffusionRequest",
+    "OmniDiffusionSamplingParams",
+    "Parked",
+    "RequestCanceled",
+    "RequestFailed",
+    "RequestFinished",
+    "RequestProgress",
+    "StepResult",
+    "fixed",
+]

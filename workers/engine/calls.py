@@ -1,0 +1,76 @@
+"""What the engine sees of a pipeline: calls, and how a request advances from one call to the next.
+
+A call is one invocation of a component (denoiser, text encoder, VAE) by one request: the only unit the batcher
+plans. The runner makes these; the engine never sees a tensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from workers.engine.request import DiffusionOutput
+
+
+class Lane(StrEnum):
+    """The kind of a call."""
+
+    ENCODE = "encode"
+    DENOISE = "denoise"
+    DECODE = "decode"
+
+
+@dataclass(frozen=True, slots=True)
+class CallInfo:
+    """A parked call. Only calls with equal `batch_key` may share a forward; `cost` is in rows of one forward."""
+
+    request_id: str
+    call_id: int
+    lane: Lane
+    batch_key: Hashable
+    cost: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """The request waits at its next call. `step` of `steps` denoising iterations are done (0 of 0: unknown)."""
+
+    call: CallInfo
+    step: int = 0
+    steps: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The request's pipeline returned."""
+
+    request_id: str
+    output: DiffusionOutput
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The request's own pipeline code, or its call run alone, raised."""
+
+    request_id: str
+    error: BaseException
+
+
+Advance = Parked | Finished | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """One executed batch: how each of its requests advanced, and what it cost.
+
+    `seconds` is the time of the forward on the device's clock; `shared` is False when the runner had to run the
+    calls one by one (unproved or refused merge).
+    """
+
+    advances: tuple[Advance, ...]
+    seconds: float = 0.0
+    shared: bool = True
+    notes: tuple[str, ...] = field(default=())

@@ -1,0 +1,32 @@
+"""What an engine runs and how: built from a model's row in `omni.toml`, or from the arguments of `Omni(...)`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class OmniDiffusionConfig:
+    """One model on one group of devices. Names are those that users of vLLM-Omni know.
+
+    `model` is a folder or hub id (`name@revision`); `pipeline` an already loaded pipeline instead.
+    `distributed_executor_backend` is "uni", "mp", "simulated", a class, or a class's qualified name; `None` picks
+    "uni" for one device and "mp" above. `caps` is "measured" or "fixed(n)".
+    """
+
+    model: str | None = None
+    name: str | None = None
+    pipeline: Any = None
+    dtype: str | None = None
+    device: str | None = None
+    variant: str | None = None
+    load_format: str = "default"
+    custom_pipeline_args: Mapping[str, Any] | None = None
+    distributed_executor_backend: Any = None
+    num_gpus: int = 1
+    caps: str = "measured"
+    max_num_seqs: int = 64
+    trust_remote_code: bool = False
+    executor_options: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,224 @@
+"""The engine's loop: take in, plan, execute, settle. One thread calls `advance`; `submit` and `cancel` are safe
+from any. Used by the engine process of a worker, by `Omni` and by local bulk rendering.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from omni_jobs.errors import DeadlineExceeded, OutOfMemory
+from workers.engine.batcher import Batcher, Cap
+from workers.engine.calls import Advance, CallInfo, Failed, Finished, Lane, Parked, StepResult
+from workers.engine.caps import cap_policy
+from workers.engine.config import OmniDiffusionConfig
+from workers.engine.executor import DeviceOutOfMemory, DiffusionExecutor
+from workers.engine.request import (
+    DiffusionOutput,
+    EngineEvent,
+    OmniDiffusionRequest,
+    RequestCanceled,
+    RequestFailed,
+    RequestFinished,
+    RequestProgress,
+)
+
+
+@dataclass
+class Tally:
+    """How one request's denoise calls were served."""
+
+    calls: int = 0
+    shared_calls: int = 0
+    forwards: float = 0.0
+    max_batch: int = 0
+    device_seconds: float = 0.0
+
+    def count(self, lane: Lane, batch: int, result: StepResult) -> None:
+        size = batch if result.shared else 1
+        self.device_seconds += result.seconds / batch
+        if lane is not Lane.DENOISE:
+            return
+        self.calls += 1
+        self.shared_calls += size > 1
+        self.forwards += 1 / size
+        self.max_batch = max(self.max_batch, size)
+
+
+@dataclass
+class InFlight:
+    """A request the executor holds, and the call it is parked at."""
+
+    request: OmniDiffusionRequest
+    call: CallInfo | None = None
+    tally: Tally = field(default_factory=Tally)
+
+
+class DiffusionEngine:
+    """Owns one executor and advances all its requests together, call by call, in shared batches.
+
+    `on_event` is called from the engine's thread. `on_batch`, if given, is told the request ids of each batch
+    before it executes (the flight record), and an empty tuple after it.
+    """
+
+    def __init__(
+        self,
+        od_config: OmniDiffusionConfig,
+        on_event: Callable[[EngineEvent], None] | None = None,
+        on_batch: Callable[[tuple[str, ...]], None] | None = None,
+        cap: Cap | None = None,
+    ) -> None:
+        self.od_config = od_config
+        self.executor = DiffusionExecutor.get_class(od_config)(od_config)
+        self._caps = cap_policy(od_config.caps)
+        self._batcher = Batcher(cap or self._caps)
+        self._on_event = on_event or (lambda _event: None)
+        self._on_batch = on_batch or (lambda _ids: None)
+        self._inbox: SimpleQueue[OmniDiffusionRequest | str] = SimpleQueue()
+        self._in_flight: dict[str, InFlight] = {}
+
+    def submit(self, request: OmniDiffusionRequest) -> None:
+        """Take a request at the next `advance`. Safe from any thread."""
+        self._inbox.put(request)
+
+    def cancel(self, request_id: str) -> None:
+        """Drop a request before its next call; ends in RequestCanceled. Safe from any thread."""
+        self._inbox.put(request_id)
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._in_flight and self._inbox.empty()
+
+    @property
+    def request_ids(self) -> tuple[str, ...]:
+        """The requests in flight."""
+        return tuple(self._in_flight)
+
+    def advance(self) -> bool:
+        """One iteration; False when there was nothing to do."""
+        self._take_in()
+        batch = self._batcher.next_batch()
+        if not batch:
+            return False
+        self._settle(batch, self._execute(batch))
+        return True
+
+    def step(self, requests: Sequence[OmniDiffusionRequest]) -> list[DiffusionOutput]:
+        """Run these requests to their ends and return their outputs in order; a failed one carries `error`."""
+        ended: dict[str, DiffusionOutput] = {}
+        previous, wanted = self._on_event, {request.request_id for request in requests}
+
+        def collect(event: EngineEvent) -> None:
+            if event.request_id in wanted:
+                match event:
+                    case RequestFinished(request_id, output):
+                        ended[request_id] = output
+                    case RequestFailed(request_id, error):
+                        ended[request_id] = DiffusionOutput(error=f"{type(error).__name__}: {error}")
+                    case RequestCanceled(request_id):
+                        ended[request_id] = DiffusionOutput(error="canceled")
+            previous(event)
+
+        self._on_event = collect
+        try:
+            for request in requests:
+                self.submit(request)
+            while wanted - ended.keys():
+                self.advance()
+        finally:
+            self._on_event = previous
+        return [ended[request.request_id] for request in requests]
+
+    def collective_rpc(
+        self,
+        method: str,
+        timeout: float | None = None,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        unique_reply_rank: int | None = None,
+    ) -> Any:
+        """Call a method of the executor's workers (see DiffusionExecutor.collective_rpc)."""
+        return self.executor.collective_rpc(method, timeout, args, kwargs, unique_reply_rank)
+
+    def check_health(self) -> None:
+        """Raises EngineUnavailable if the executor can serve no more."""
+        self.executor.check_health()
+
+    def close(self) -> None:
+        """Drop everything in flight and release the devices."""
+        self.executor.drop_requests(list(self._in_flight))
+        self._in_flight.clear()
+        self.executor.shutdown()
+
+    def _take_in(self) -> None:
+        arrived: list[OmniDiffusionRequest] = []
+        while True:
+            try:
+                item = self._inbox.get_nowait()
+            except Empty:
+                break
+            if isinstance(item, str):
+                self._drop(item, RequestCanceled(item))
+                arrived = [request for request in arrived if request.request_id != item]
+            else:
+                self._in_flight[item.request_id] = InFlight(item)
+                arrived.append(item)
+        now = time.monotonic()
+        for held in [held for held in self._in_flight.values() if (held.request.deadline or now) < now]:
+            error = DeadlineExceeded("The deadline passed while the job ran.")
+            self._drop(held.request.request_id, RequestFailed(held.request.request_id, error))
+        arrived = [request for request in arrived if request.request_id in self._in_flight]
+        if arrived:
+            self._apply(self.executor.add_requests(arrived))
+
+    def _execute(self, batch: Sequence[CallInfo]) -> StepResult:
+        self._on_batch(tuple(call.request_id for call in batch))
+        try:
+            result = self.executor.execute_step([call.call_id for call in batch])
+        except DeviceOutOfMemory as error:
+            return self._after_out_of_memory(batch, error)
+        finally:
+            self._on_batch(())
+        self._caps.observe(batch[0].batch_key, len(batch) if result.shared else 1, result.seconds)
+        return result
+
+    def _after_out_of_memory(self, batch: Sequence[CallInfo], error: DeviceOutOfMemory) -> StepResult:
+        if len(batch) == 1:
+            failure = OutOfMemory(f"One call does not fit the device even alone: {error}", remedy="Ask for less.")
+            self.executor.drop_requests([batch[0].request_id])
+            return StepResult((Failed(batch[0].request_id, failure),))
+        self._batcher.shrink(batch[0].batch_key, len(batch))
+        return StepResult(tuple(Parked(call) for call in batch))
+
+    def _settle(self, batch: Sequence[CallInfo], result: StepResult) -> None:
+        for call in batch:
+            self._in_flight[call.request_id].tally.count(call.lane, len(batch), result)
+        self._apply(result.advances)
+
+    def _apply(self, advances: Sequence[Advance]) -> None:
+        for advance in advances:
+            match advance:
+                case Parked(call, step, steps):
+                    held = self._in_flight[call.request_id]
+                    held.call = call
+                    self._batcher.add(call, held.request.priority, held.request.deadline)
+                    self._on_event(RequestProgress(call.request_id, call.lane, step, steps))
+                case Finished(request_id, output):
+                    held = self._in_flight.pop(request_id)
+                    output.metrics |= vars(held.tally)
+                    self._on_event(RequestFinished(request_id, output))
+                case Failed(request_id, error):
+                    del self._in_flight[request_id]
+                    self._on_event(RequestFailed(request_id, error))
+
+    def _drop(self, request_id: str, event: EngineEvent) -> None:
+        held = self._in_flight.pop(request_id, None)
+        if held is None:
+            return
+        if held.call is not None:
+            self._batcher.remove([held.call.call_id])
+        self.executor.drop_requests([request_id])
+        self._on_event(event)

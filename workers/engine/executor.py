@@ -1,0 +1,106 @@
+"""How the engine reaches devices: in process, one process per device, or somebody else's engine."""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from omni_jobs.errors import Misconfigured
+from workers.engine.calls import Advance, StepResult
+from workers.engine.config import OmniDiffusionConfig
+from workers.engine.request import OmniDiffusionRequest
+
+#: Executor backends by the name that `distributed_executor_backend` takes.
+BACKENDS = {
+    "uni": "workers.executors.uni.UniProcDiffusionExecutor",
+    "simulated": "workers.executors.simulated.SimulatedExecutor",
+}
+
+
+class DeviceOutOfMemory(Exception):
+    """The batch did not fit and none of its requests advanced; the same calls may be tried in smaller company."""
+
+
+def resolve_obj_by_qualname(qualname: str) -> Any:
+    """The object that a dotted name means; imported now. Only operators' configuration may name objects."""
+    module, _, name = qualname.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise Misconfigured(
+            f"`{qualname}` cannot be imported: {error}.", field="qualname", value=qualname
+        ) from error
+
+
+class DiffusionExecutor(ABC):
+    """Owns the devices of one engine. All methods are called from the engine's thread alone."""
+
+    def __init__(self, od_config: OmniDiffusionConfig) -> None:
+        self.od_config = od_config
+        self._init_executor()
+
+    @staticmethod
+    def get_class(od_config: OmniDiffusionConfig) -> type[DiffusionExecutor]:
+        """The class that `distributed_executor_backend` means: a backend's name, a class, or its qualified name.
+
+        Raises:
+            Misconfigured: the value is none of these.
+        """
+        backend = od_config.distributed_executor_backend or ("uni" if od_config.num_gpus == 1 else "mp")
+        if isinstance(backend, str):
+            if backend not in BACKENDS and "." not in backend:
+                raise Misconfigured(
+                    f"`distributed_executor_backend`: {backend!r} is not known.",
+                    field="distributed_executor_backend",
+                    value=backend,
+                    remedy=f"Use one of {', '.join(BACKENDS)}, a class, or a class's qualified name.",
+                )
+            backend = resolve_obj_by_qualname(BACKENDS.get(backend, backend))
+        if not (isinstance(backend, type) and issubclass(backend, DiffusionExecutor)):
+            raise Misconfigured(
+                f"`distributed_executor_backend`: {backend!r} is not a subclass of DiffusionExecutor.",
+                field="distributed_executor_backend",
+                value=backend,
+            )
+        return backend
+
+    @abstractmethod
+    def _init_executor(self) -> None:
+        """Load or connect. Returns when work can be accepted."""
+
+    @abstractmethod
+    def add_requests(self, requests: Sequence[OmniDiffusionRequest]) -> list[Advance]:
+        """Start each request and run it to its first call (or its end). One advance per request, in order."""
+
+    @abstractmethod
+    def execute_step(self, call_ids: Sequence[int]) -> StepResult:
+        """Run these calls, which have equal batch keys, in one forward, and each request to its next call.
+
+        Raises:
+            DeviceOutOfMemory: nothing advanced.
+        """
+
+    @abstractmethod
+    def drop_requests(self, request_ids: Sequence[str]) -> None:
+        """Forget these requests and free what they hold. Unknown ids are ignored."""
+
+    @abstractmethod
+    def collective_rpc(
+        self,
+        method: str,
+        timeout: float | None = None,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        unique_reply_rank: int | None = None,
+    ) -> Any:
+        """Call a worker's method on every rank (a list of results), or return one rank's result alone."""
+
+    @abstractmethod
+    def check_health(self) -> None:
+        """Raise EngineUnavailable if the devices can serve no more."""
+
+    @abstractmethod
+    def shutdown(self) -> None:
+        """Release everything. Calling it twice is harmless."""
