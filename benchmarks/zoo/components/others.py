@@ -1,0 +1,5 @@
+"""Rows."""
+
+from typing import Any
+
+ROWS: dict[str, dict[str, Any]] = {}

@@ -1,0 +1,77 @@
+"""Builders of text encoders: a transformers class, its configuration class and a small configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from benchmarks.zoo.components.tokenizers import QWEN_SPECIAL, VOCABULARY_SIZE
+
+CLIP: dict[str, Any] = {
+    "bos_token_id": VOCABULARY_SIZE - 2,
+    "eos_token_id": VOCABULARY_SIZE - 1,
+    "pad_token_id": VOCABULARY_SIZE - 1,
+    "vocab_size": VOCABULARY_SIZE,
+    "hidden_size": 32,
+    "intermediate_size": 37,
+    "num_attention_heads": 4,
+    "num_hidden_layers": 3,
+    "hidden_act": "gelu",
+    "projection_dim": 32,
+}
+T5: dict[str, Any] = {
+    "vocab_size": VOCABULARY_SIZE,
+    "d_model": 32,
+    "d_kv": 8,
+    "d_ff": 37,
+    "num_layers": 2,
+    "num_heads": 4,
+    "decoder_start_token_id": 0,
+}
+QWEN_TEXT: dict[str, Any] = {
+    "vocab_size": VOCABULARY_SIZE,
+    "hidden_size": 16,
+    "intermediate_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 2,
+    "bos_token_id": QWEN_SPECIAL.index("<|endoftext|>"),
+    "eos_token_id": QWEN_SPECIAL.index("<|im_end|>"),
+}
+QWEN_VL: dict[str, Any] = {
+    "text_config": QWEN_TEXT
+    | {"rope_parameters": {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 1000000.0}},
+    "vision_config": {
+        "depth": 2,
+        "hidden_size": 16,
+        "intermediate_size": 16,
+        "num_heads": 2,
+        "out_hidden_size": 16,
+    },
+    "vision_start_token_id": QWEN_SPECIAL.index("<|vision_start|>"),
+    "vision_end_token_id": QWEN_SPECIAL.index("<|vision_end|>"),
+    "image_token_id": QWEN_SPECIAL.index("<|image_pad|>"),
+    "video_token_id": QWEN_SPECIAL.index("<|video_pad|>"),
+}
+
+
+def _make(model: str, configuration: str, arguments: dict[str, Any]) -> Any:
+    import transformers
+
+    return getattr(transformers, model)(getattr(transformers, configuration)(**arguments))
+
+
+CONFIGURED: dict[str, tuple[str, dict[str, Any]]] = {
+    "CLIPTextModel": ("CLIPTextConfig", CLIP),
+    "CLIPTextModelWithProjection": ("CLIPTextConfig", CLIP),
+    "T5EncoderModel": ("T5Config", T5),
+    "T5EncoderModel/64": ("T5Config", T5 | {"d_model": 64}),
+    "Qwen2_5_VLForConditionalGeneration": ("Qwen2_5_VLConfig", QWEN_VL),
+    "Qwen3Model": ("Qwen3Config", QWEN_TEXT | {"head_dim": 8}),
+}
+
+BUILDERS: dict[str, Callable[[], Any]] = {
+    key: partial(_make, key.partition("/")[0], configuration, arguments)
+    for key, (configuration, arguments) in CONFIGURED.items()
+}

@@ -1,0 +1,159 @@
+"""Tokenizers made in memory: the words of `benchmarks.zoo.words` whole, everything else character by character.
+
+Special tokens have fixed ids (the first ones, or for CLIP the last two), because model configurations and
+pipelines name them by number.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from tokenizers import Tokenizer, pre_tokenizers, trainers
+from tokenizers.models import BPE
+
+from benchmarks.zoo.words import COMMON_WORDS, TEMPLATE_WORDS
+
+VOCABULARY_SIZE = 2000
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
+    "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
+    "{% for part in message['content'] %}{{ part['text'] if part['type'] == 'text' else "
+    "'<|vision_start|><|image_pad|><|vision_end|>' }}{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+QWEN_SPECIAL = (
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|vision_pad|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+    "<think>",
+    "</think>",
+)
+LLAMA_SPECIAL = ("<unk>", "<s>", "</s>", "<pad>")
+GEMMA_SPECIAL = ("<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "<start_of_turn>", "<end_of_turn>")
+
+
+def _words() -> list[str]:
+    return list(dict.fromkeys((TEMPLATE_WORDS + COMMON_WORDS).split()))
+
+
+def _trained(prototype: Any, suffix: str = "", splitter: Any = None) -> tuple[list[str], list[tuple[str, str]]]:
+    """Learn pieces and merges until each word is one piece, with the prototype's own way of splitting."""
+    backend = prototype.backend_tokenizer
+    learner = Tokenizer(BPE())
+    if backend.normalizer is not None:
+        learner.normalizer = backend.normalizer
+    learner.pre_tokenizer = splitter or backend.pre_tokenizer
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY_SIZE - 300,
+        min_frequency=1,
+        show_progress=False,
+        initial_alphabet=[] if splitter else pre_tokenizers.ByteLevel.alphabet(),
+        end_of_word_suffix=suffix,
+    )
+    learner.train_from_iterator([f"{word} {word} system\nuser\nassistant\n" for word in _words()], trainer)
+    model = json.loads(learner.to_str())["model"]
+    return sorted(model["vocab"], key=model["vocab"].__getitem__), [tuple(pair) for pair in model["merges"]]
+
+
+def _numbered(pieces: list[str], first: tuple[str, ...] = (), last: tuple[str, ...] = ()) -> dict[str, int]:
+    distinct = list(dict.fromkeys([*first, *pieces]))
+    fill = VOCABULARY_SIZE - len(last) - len(distinct)
+    if fill < 0:
+        raise ValueError(f"vocabulary holds {len(distinct)} pieces, {-fill} more than VOCABULARY_SIZE allows")
+    return {piece: index for index, piece in enumerate([*distinct, *(f"<free{i}>" for i in range(fill)), *last])}
+
+
+@cache
+def _clip_pieces() -> tuple[dict[str, int], list[tuple[str, str]]]:
+    from transformers import CLIPTokenizer
+
+    pieces, merges = _trained(CLIPTokenizer(), suffix="</w>")
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    endings = [f"{letter}</w>" for letter in sorted(alphabet)]
+    return _numbered([*pieces, *endings], last=("<|startoftext|>", "<|endoftext|>")), merges
+
+
+def clip() -> Any:
+    from transformers import CLIPTokenizer
+
+    vocabulary, merges = _clip_pieces()
+    return CLIPTokenizer(vocab=dict(vocabulary), merges=list(merges), model_max_length=77)
+
+
+@cache
+def _qwen_pieces() -> tuple[dict[str, int], list[tuple[str, str]]]:
+    from transformers import Qwen2Tokenizer
+
+    pieces, merges = _trained(Qwen2Tokenizer())
+    return _numbered(pieces, first=QWEN_SPECIAL), merges
+
+
+def qwen() -> Any:
+    from transformers import Qwen2Tokenizer
+
+    vocabulary, merges = _qwen_pieces()
+    return Qwen2Tokenizer(
+        vocab=dict(vocabulary),
+        merges=list(merges),
+        model_max_length=4096,
+        additional_special_tokens=list(QWEN_SPECIAL[1:8]),
+        chat_template=CHAT_TEMPLATE,
+    )
+
+
+def t5() -> Any:
+    from transformers import T5Tokenizer
+
+    words = _words()
+    letters = sorted({letter for word in words for letter in word} | set("0123456789.,:;!?'\"-()"))
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -4.0)]
+    pieces += [(f"▁{word}", -1.0) for word in words] + [(letter, -3.0) for letter in letters]
+    return T5Tokenizer(vocab=pieces, extra_ids=0, model_max_length=512)
+
+
+@cache
+def _spaced_pieces(first: tuple[str, ...]) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    from transformers import GemmaTokenizer
+
+    splitter = pre_tokenizers.Split(pattern="▁", behavior="merged_with_next")
+    pieces, merges = _trained(GemmaTokenizer(), splitter=splitter)
+    return _numbered([*(f"<0x{byte:02X}>" for byte in range(256)), *pieces], first=first), merges
+
+
+def gemma() -> Any:
+    from transformers import GemmaTokenizer
+
+    vocabulary, merges = _spaced_pieces(GEMMA_SPECIAL)
+    return GemmaTokenizer(
+        vocab=dict(vocabulary), merges=list(merges), model_max_length=4096, chat_template=CHAT_TEMPLATE
+    )
+
+
+def llama() -> Any:
+    from transformers import LlamaTokenizer
+
+    vocabulary, merges = _spaced_pieces(LLAMA_SPECIAL)
+    return LlamaTokenizer(
+        vocab=dict(vocabulary),
+        merges=list(merges),
+        pad_token="<pad>",
+        model_max_length=4096,
+        chat_template=CHAT_TEMPLATE,
+    )
+
+
+BUILDERS: dict[str, Callable[[], Any]] = {
+    "CLIPTokenizer": clip,
+    "Qwen2Tokenizer": qwen,
+    "T5Tokenizer": t5,
+    "GemmaTokenizer": gemma,
+    "LlamaTokenizer": llama,
+}

@@ -1,0 +1,30 @@
+"""Random weights under which every input of a module matters.
+
+Libraries start gates, control branches and output layers at zero and leave some tokens uninitialised; a wrong
+merge of requests would then go unseen, or the result would be garbage memory. So all of them are drawn anew.
+"""
+
+from __future__ import annotations
+
+import torch
+
+EMBEDDING_SPREAD = 0.5
+BIAS_SPREAD = 0.05
+
+
+@torch.no_grad()
+def randomise(module: torch.nn.Module) -> None:
+    """Redraw all parameters from the global generator: matrices by fan-in, scales around one, biases small."""
+    embeddings = {id(child.weight) for child in module.modules() if isinstance(child, torch.nn.Embedding)}
+    for name, parameter in module.named_parameters():
+        if not parameter.is_floating_point():
+            continue
+        if id(parameter) in embeddings:
+            parameter.normal_(0.0, EMBEDDING_SPREAD)
+        elif parameter.dim() >= 2:
+            fan_in = max(1, parameter[0].numel())
+            parameter.normal_(0.0, fan_in**-0.5)
+        elif name.endswith(("weight", "gamma", "scale")):
+            parameter.normal_(1.0, BIAS_SPREAD)
+        else:
+            parameter.normal_(0.0, BIAS_SPREAD)
