@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,8 +43,6 @@ class S3Server:
     def make_bucket(self, name: str) -> str:
         """Makes a bucket and returns its name; one that is there already is a success."""
         client = self.client()
-        try:
+        with closing(client), suppress(client.exceptions.BucketAlreadyOwnedByYou):
             client.create_bucket(Bucket=name)
-        finally:
-            client.close()
         return name

@@ -36,39 +36,46 @@ def swift(folder: Path) -> Iterator[S3Server]:
 
 
 def main(folder: Path) -> None:
+    # First, while threads are real ones: eventlet's would stop the whole process in its first read.
+    end_with_parent()
     import eventlet
     from swift.common import utils
-    from swift.common.wsgi import run_server
 
     utils.eventlet_monkey_patch()
-    end_with_parent()
     settings = folder / "etc"
     (folder / "disks" / "d1").mkdir(parents=True, exist_ok=True)
     settings.mkdir(exist_ok=True)
     (settings / "swift.conf").write_text(
         "[swift-hash]\nswift_hash_path_suffix = tests\n[storage-policy:0]\nname = one\ndefault = yes\n"
     )
-    sockets = {
-        kind: eventlet.listen(("127.0.0.1", 0)) for kind in ("account", "container", "object", "proxy")
-    }
+    utils.set_swift_dir(str(settings))
+    sockets = {kind: eventlet.listen(("127.0.0.1", 0)) for kind in ("account", "container", "object", "proxy")}
     ports = {kind: socket.getsockname()[1] for kind, socket in sockets.items()}
     for kind in ("account", "container", "object"):
         _write_ring(settings / f"{kind}.ring.gz", ports[kind])
         (settings / f"{kind}.conf").write_text(_storage_settings(folder, kind))
     (settings / "proxy.conf").write_text(_proxy_settings(folder))
-    for kind, socket in sockets.items():
-        eventlet.spawn(_serve, run_server, utils, settings / f"{kind}.conf", kind, socket)
+    servers = [
+        eventlet.spawn(_serve, _application(settings / f"{kind}.conf"), socket) for kind, socket in sockets.items()
+    ]
     announce({"endpoint": f"http://127.0.0.1:{ports['proxy']}"})
-    while True:
-        eventlet.sleep(3600)
+    for server in servers:
+        server.wait()
 
 
-def _serve(run_server: Any, utils: Any, file: Path, kind: str, socket: Any) -> None:
-    from swift.common.utils import get_logger, readconf, set_swift_dir
+def _application(file: Path) -> Any:
+    from swift.common.wsgi import loadapp
 
-    set_swift_dir(str(file.parent))
-    conf = readconf(str(file), f"{kind}-server" if kind != "proxy" else "proxy-server")
-    run_server(conf, get_logger(conf, f"{kind}-server"), socket, allow_modify_pipeline=False)
+    return loadapp(str(file), global_conf={"log_name": file.stem}, allow_modify_pipeline=False)
+
+
+def _serve(application: Any, socket: Any) -> None:
+    """As `swift.common.wsgi.run_server`, which cannot serve here: it replaces the loop that all four share."""
+    from eventlet import wsgi
+    from swift.common.http_protocol import SwiftHttpProtocol
+    from swift.common.utils import NullLogger
+
+    wsgi.server(socket, application, NullLogger(), protocol=SwiftHttpProtocol, capitalize_response_headers=False)
 
 
 def _write_ring(file: Path, port: int) -> None:
