@@ -21,14 +21,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Plain:
+    """A constructor argument that is a string, or holds strings, but names no component row."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
 class Case:
     """One tiny pipeline and the arguments of its call.
 
     `components` maps constructor arguments to component rows (see `benchmarks.zoo.components`); anything
-    but a string is passed as it is. `call` holds further call arguments, where a media recipe stands for
+    but a string or a list of strings is passed as it is, and `Plain` shields a string. `call` holds further call arguments, where a media recipe stands for
     a picture made from the seed and the size. `size` is (height, width) in pixels, or None where the call
     has no notion of it; `pass_size` says whether height and width are call arguments or follow from the
-    input picture. `global_random` marks pipelines that draw from torch's global generator.
+    input picture. `attributes` are set on the pipeline after it is built, `prepare` is called with it.
+    `global_random` marks pipelines that draw from torch's global generator.
     """
 
     name: str
@@ -42,7 +50,9 @@ class Case:
     global_random: bool = False
     prompt_argument: str | None = "prompt"
     steps_argument: str | None = "num_inference_steps"
+    generator_argument: str | None = "generator"
     output_type: str | None = "pt"
+    attributes: Mapping[str, Any] = field(default_factory=dict)
     prepare: Callable[[Any], None] | None = None
 
     def build(self) -> DiffusionPipeline:
@@ -50,6 +60,8 @@ class Case:
         from benchmarks.zoo.components import build_pipeline
 
         pipeline = build_pipeline(self.pipeline_class, self.components)
+        for name, value in self.attributes.items():
+            setattr(pipeline, name, value)
         if self.prepare is not None:
             self.prepare(pipeline)
         return pipeline
@@ -62,19 +74,16 @@ class Case:
             raise ValueError(f"case {self.name!r} has no size, got size={size}; leave it out")
         chosen = size or self.size or (32, 32)
         arguments: dict[str, Any] = {key: resolve(value, seed, chosen) for key, value in self.call.items()}
-        named = {
+        named: dict[str | None, Any] = {
             self.prompt_argument: prompt,
             self.steps_argument: steps,
+            self.generator_argument: torch.Generator("cpu").manual_seed(seed),
             "output_type" if self.output_type else None: self.output_type,
             "height" if self.size and self.pass_size else None: chosen[0],
             "width" if self.size and self.pass_size else None: chosen[1],
         }
         arguments.update({key: value for key, value in named.items() if key is not None})
-        arguments.setdefault("generator", torch.Generator("cpu").manual_seed(seed))
-        return {key: value for key, value in arguments.items() if value is not OMIT}
-
-
-OMIT = object()
+        return arguments
 
 
 @cache

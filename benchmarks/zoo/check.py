@@ -14,6 +14,7 @@ from benchmarks.zoo.case import Case
 from benchmarks.zoo.outputs import flatten_output
 from benchmarks.zoo.words import EQUAL_PROMPTS
 
+LEAST_CHANGE = 1e-4
 Arrays = list[npt.NDArray[Any]]
 
 
@@ -47,7 +48,7 @@ def _problem_of(first: Arrays, second: Arrays) -> str | None:
     return None if same else "two runs with equal seeds differ"
 
 
-def check_case(case: Case, steps: int = 2) -> Verdict:
+def check_case(case: Case, steps: int = 3) -> Verdict:
     """Build and run one case; every error of the pipeline becomes the verdict's problem."""
     try:
         return _check(case, steps)
@@ -73,7 +74,7 @@ def _check(case: Case, steps: int) -> Verdict:
         other = run_case(case, pipeline, 7, EQUAL_PROMPTS[1], steps)
         pairs = [(a, b) for a, b in zip(first, other, strict=False) if a.shape == b.shape]
         change = max((float(np.abs(a - b).max()) for a, b in pairs), default=1.0)
-        problem = None if change > 0 else "the prompt changes nothing"
+        problem = None if change > LEAST_CHANGE else f"the prompt changes the output by {change:.0e} only"
     if problem is None and case.size and case.swap_sizes and case.size[0] != case.size[1]:
         run_case(case, pipeline, 7, EQUAL_PROMPTS[0], steps, (case.size[1], case.size[0]))
     shape = "x".join(map(str, first[0].shape)) if first else ""

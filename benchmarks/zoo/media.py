@@ -19,10 +19,11 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Picture:
-    """An RGB picture of the request's size (or a fixed one): a gradient with a random box."""
+    """A picture of the request's size (or a fixed one): a gradient with a random box."""
 
     size: Size | None = None
     salt: int = 0
+    mode: str = "RGB"
 
     def make(self, seed: int, size: Size) -> Image:
         from PIL import Image, ImageDraw
@@ -34,7 +35,7 @@ class Picture:
             left, top = draw_from.randrange(width), draw_from.randrange(height)
             colour = tuple(draw_from.randrange(256) for _ in range(3))
             ImageDraw.Draw(picture).rectangle((left, top, left + width // 3, top + height // 3), fill=colour)
-        return picture
+        return picture.convert(self.mode)
 
 
 @dataclass(frozen=True)

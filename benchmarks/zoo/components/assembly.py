@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.zoo.case import Plain
 from benchmarks.zoo.components.weights import randomise
 
 TABLES = ("autoencoders", "denoisers_image", "denoisers_unet", "denoisers_video", "schedulers", "others")
@@ -55,12 +56,17 @@ def build_component(key: str) -> Any:
     return component
 
 
+def _made(value: Any) -> Any:
+    if isinstance(value, Plain):
+        return value.value
+    if isinstance(value, list):
+        return [_made(item) for item in value]
+    return build_component(value) if isinstance(value, str) else value
+
+
 def build_pipeline(pipeline_class: str, components: Mapping[str, Any]) -> Any:
     """Make a pipeline of the class named; string values in `components` are rows, others passed as they are."""
-    made = {
-        argument: build_component(value) if isinstance(value, str) else value
-        for argument, value in components.items()
-    }
+    made = {argument: _made(value) for argument, value in components.items()}
     pipeline = _library_class(pipeline_class)(**made)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline

@@ -23,8 +23,62 @@ XL: dict[str, Any] = UNET | {
     "projection_class_embeddings_input_dim": 80,
     "cross_attention_dim": 64,
 }
+NOT_IN_CONTROL = ("sample_size", "out_channels", "up_block_types")
+CONTROL: dict[str, Any] = {key: value for key, value in UNET.items() if key not in NOT_IN_CONTROL} | {
+    "conditioning_embedding_out_channels": (4, 8),
+}
+XL_CONTROL: dict[str, Any] = {key: value for key, value in XL.items() if key not in NOT_IN_CONTROL} | {
+    "conditioning_embedding_out_channels": (4, 8),
+}
+ADAPTER: dict[str, Any] = {
+    "in_channels": 3,
+    "channels": (8, 16),
+    "num_res_blocks": 1,
+    "downscale_factor": 2,
+    "adapter_type": "full_adapter",
+}
+ATTENTION_FIRST: dict[str, Any] = {
+    "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
+    "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
+}
+XS: dict[str, Any] = {
+    "conditioning_embedding_out_channels": (4, 8),
+    "block_out_channels": (8, 16),
+    "base_block_out_channels": (8, 16),
+    "cross_attention_dim": 32,
+    "num_attention_heads": 4,
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+    "sample_size": 32,
+    "max_norm_num_groups": 4,
+    "use_linear_projection": False,
+}
 
 ROWS: dict[str, dict[str, Any]] = {
     "UNet2DConditionModel": UNET,
+    "UNet2DConditionModel/inpaint": UNET | {"in_channels": 9},
+    "UNet2DConditionModel/depth": UNET | {"in_channels": 5},
+    "UNet2DConditionModel/pix2pix": UNET | {"in_channels": 8},
+    "UNet2DConditionModel/latent-upscale": UNET | {"in_channels": 8, "out_channels": 5, "time_cond_proj_dim": 160},
+    "UNet2DConditionModel/upscale": UNET | {"in_channels": 7, "class_embed_type": None, "num_class_embeds": 1000},
+    "UNet2DConditionModel/adapter": UNET | ATTENTION_FIRST,
+    "UNet2DConditionModel/xs": UNET | {"layers_per_block": 2},
+    "UNet2DConditionModel/xl-xs": XL | {"layers_per_block": 2},
+    "UNet2DConditionModel/xl-adapter": XL | ATTENTION_FIRST,
+    "UNet2DConditionModel/lcm": UNET | {"time_cond_proj_dim": 8},
     "UNet2DConditionModel/xl": XL,
+    "UNet2DConditionModel/xl-lcm": XL | {"time_cond_proj_dim": 8},
+    "UNet2DConditionModel/xl-pix2pix": XL | {"in_channels": 8},
+    "UNet2DConditionModel/xl-refiner": XL
+    | {"cross_attention_dim": 32, "projection_class_embeddings_input_dim": 72},
+    "ControlNetModel": CONTROL,
+    "ControlNetModel/second": CONTROL,
+    "ControlNetModel/xl": XL_CONTROL,
+    "ControlNetUnionModel": XL_CONTROL
+    | {"num_control_type": 6, "num_trans_channel": 8, "num_trans_head": 2, "num_proj_channel": 8},
+    "ControlNetXSAdapter": XS,
+    "ControlNetXSAdapter/xl": XS
+    | {"cross_attention_dim": 64, "transformer_layers_per_block": (1, 2), "num_attention_heads": (2, 4)}
+    | {"use_linear_projection": True},
+    "T2IAdapter": ADAPTER,
+    "T2IAdapter/xl": ADAPTER,
 }

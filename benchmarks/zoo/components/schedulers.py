@@ -7,9 +7,35 @@ STABLE_DIFFUSION: dict[str, Any] = {
     "beta_end": 0.012,
     "beta_schedule": "scaled_linear",
 }
+DPM: dict[str, Any] = STABLE_DIFFUSION | {"solver_order": 2}
 
 ROWS: dict[str, dict[str, Any]] = {
-    "DDIMScheduler": STABLE_DIFFUSION | {"clip_sample": False, "set_alpha_to_one": False},
+    "DDIMScheduler": STABLE_DIFFUSION | {"clip_sample": False, "set_alpha_to_one": False, "steps_offset": 1},
+    "DDIMScheduler/v": STABLE_DIFFUSION | {"clip_sample": False, "prediction_type": "v_prediction"},
+    "DDPMScheduler": STABLE_DIFFUSION | {"clip_sample": False},
+    "PNDMScheduler": STABLE_DIFFUSION | {"skip_prk_steps": True},
+    "LMSDiscreteScheduler": STABLE_DIFFUSION,
     "EulerDiscreteScheduler": STABLE_DIFFUSION | {"steps_offset": 1, "timestep_spacing": "leading"},
+    "EulerAncestralDiscreteScheduler": STABLE_DIFFUSION | {"steps_offset": 1},
+    "HeunDiscreteScheduler": STABLE_DIFFUSION,
+    "KDPM2DiscreteScheduler": STABLE_DIFFUSION,
+    "KDPM2AncestralDiscreteScheduler": STABLE_DIFFUSION,
+    "DPMSolverMultistepScheduler": DPM,
+    "DPMSolverMultistepScheduler/karras": DPM | {"use_karras_sigmas": True},
+    "DPMSolverMultistepScheduler/sde": DPM | {"algorithm_type": "sde-dpmsolver++"},
+    "DPMSolverMultistepScheduler/flow": {"use_flow_sigmas": True, "prediction_type": "flow_prediction"},
+    "DPMSolverSinglestepScheduler": DPM,
+    "UniPCMultistepScheduler": DPM,
+    "DEISMultistepScheduler": DPM,
+    "LCMScheduler": STABLE_DIFFUSION,
+    "TCDScheduler": STABLE_DIFFUSION,
+    "SASolverScheduler": STABLE_DIFFUSION,
+    "UniPCMultistepScheduler/flow": {"use_flow_sigmas": True, "prediction_type": "flow_prediction"},
+    "CosineDPMSolverMultistepScheduler": {
+        "solver_order": 2,
+        "prediction_type": "v_prediction",
+        "sigma_data": 1.0,
+        "sigma_schedule": "exponential",
+    },
     "FlowMatchEulerDiscreteScheduler/dynamic": {"use_dynamic_shifting": True},
 }

@@ -54,6 +54,46 @@ QWEN_VL: dict[str, Any] = {
     "image_token_id": QWEN_SPECIAL.index("<|image_pad|>"),
     "video_token_id": QWEN_SPECIAL.index("<|video_pad|>"),
 }
+BERT: dict[str, Any] = {
+    "vocab_size": VOCABULARY_SIZE,
+    "hidden_size": 32,
+    "intermediate_size": 37,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+}
+GEMMA: dict[str, Any] = {
+    "vocab_size": VOCABULARY_SIZE,
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+}
+LLAMA: dict[str, Any] = {
+    "vocab_size": VOCABULARY_SIZE,
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 2,
+    "pad_token_id": 3,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
+MISTRAL3: dict[str, Any] = {
+    "text_config": LLAMA | {"model_type": "mistral", "sliding_window": None},
+    "vision_config": {
+        "model_type": "pixtral",
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+        "image_size": 32,
+        "patch_size": 8,
+    },
+    "image_token_index": QWEN_SPECIAL.index("<|image_pad|>"),
+}
 
 
 def _make(model: str, configuration: str, arguments: dict[str, Any]) -> Any:
@@ -68,6 +108,15 @@ CONFIGURED: dict[str, tuple[str, dict[str, Any]]] = {
     "T5EncoderModel": ("T5Config", T5),
     "T5EncoderModel/64": ("T5Config", T5 | {"d_model": 64}),
     "Qwen2_5_VLForConditionalGeneration": ("Qwen2_5_VLConfig", QWEN_VL),
+    "T5EncoderModel/byte": ("T5Config", T5 | {"vocab_size": 384}),
+    "UMT5EncoderModel": ("UMT5Config", T5),
+    "BertModel": ("BertConfig", BERT),
+    "Gemma2Model": ("Gemma2Config", GEMMA),
+    "GemmaModel": ("GemmaConfig", GEMMA),
+    "LlamaModel": ("LlamaConfig", LLAMA),
+    "LlamaForCausalLM": ("LlamaConfig", LLAMA),
+    "Mistral3ForConditionalGeneration": ("Mistral3Config", MISTRAL3),
+    "Qwen3ForCausalLM": ("Qwen3Config", QWEN_TEXT | {"head_dim": 8}),
     "Qwen3Model": ("Qwen3Config", QWEN_TEXT | {"head_dim": 8}),
 }
 

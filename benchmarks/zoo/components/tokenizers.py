@@ -109,14 +109,14 @@ def qwen() -> Any:
     )
 
 
-def t5() -> Any:
+def t5(length: int = 512) -> Any:
     from transformers import T5Tokenizer
 
     words = _words()
     letters = sorted({letter for word in words for letter in word} | set("0123456789.,:;!?'\"-()"))
     pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -4.0)]
     pieces += [(f"▁{word}", -1.0) for word in words] + [(letter, -3.0) for letter in letters]
-    return T5Tokenizer(vocab=pieces, extra_ids=0, model_max_length=512)
+    return T5Tokenizer(vocab=pieces, extra_ids=0, model_max_length=length)
 
 
 @cache
@@ -150,10 +150,22 @@ def llama() -> Any:
     )
 
 
+def bert() -> Any:
+    from transformers import BertTokenizer
+
+    words = [word.lower() for word in _words()]
+    letters = sorted({letter for word in words for letter in word} | set("0123456789.,:;!?'-()"))
+    special = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+    pieces = [*words, *letters, *(f"##{letter}" for letter in letters)]
+    return BertTokenizer(vocab=_numbered(pieces, first=special), model_max_length=77)
+
+
 BUILDERS: dict[str, Callable[[], Any]] = {
     "CLIPTokenizer": clip,
     "Qwen2Tokenizer": qwen,
     "T5Tokenizer": t5,
+    "T5Tokenizer/25": lambda: t5(25),
     "GemmaTokenizer": gemma,
     "LlamaTokenizer": llama,
+    "BertTokenizer": bert,
 }

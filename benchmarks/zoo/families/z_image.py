@@ -4,7 +4,7 @@ from benchmarks.zoo.case import Case
 
 BASE = {
     "scheduler": "FlowMatchEulerDiscreteScheduler",
-    "vae": "AutoencoderKL/zimage",
+    "vae": "AutoencoderKL/flow-16",
     "text_encoder": "Qwen3Model",
     "tokenizer": "Qwen2Tokenizer",
     "transformer": "ZImageTransformer2DModel",
