@@ -60,8 +60,8 @@ class InFlight:
 class DiffusionEngine:
     """Owns one executor and advances all its requests together, call by call, in shared batches.
 
-    `on_event` is called from the engine's thread. `on_batch`, if given, is told the request ids of each batch
-    before it executes (the flight record), and an empty tuple after it.
+    `on_event` is called from the engine's thread. `on_batch`, if given, is told the request ids that are about to
+    run pipeline code or a forward (the flight record), and an empty tuple once they have.
     """
 
     def __init__(
@@ -172,7 +172,10 @@ class DiffusionEngine:
             self._drop(held.request.request_id, RequestFailed(held.request.request_id, error))
         arrived = [request for request in arrived if request.request_id in self._in_flight]
         if arrived:
-            self._apply(self.executor.add_requests(arrived))
+            self._on_batch(tuple(request.request_id for request in arrived))
+            advances = self.executor.add_requests(arrived)
+            self._on_batch(())
+            self._apply(advances)
 
     def _execute(self, batch: Sequence[CallInfo]) -> StepResult:
         self._on_batch(tuple(call.request_id for call in batch))

@@ -1,0 +1,148 @@
+"""A model's public card from its row and its pipeline's `__call__`: types, defaults, limits.
+
+Runs in the engine process, where the pipeline class is at hand; the worker publishes what it gets. A parameter
+that is no JSON value (a tensor, a callback) is not offered.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from omni_jobs.schemas import ModelCard
+from workers.registry import ModelRow
+
+#: Arguments that the job carries elsewhere, or that are ours.
+CARRIED = {
+    "prompt", "negative_prompt", "image", "images", "mask", "mask_image", "video", "control_image",
+    "generator", "output_type", "return_dict",
+    "num_images_per_prompt", "num_videos_per_prompt", "num_waveforms_per_prompt",
+}  # fmt: skip
+#: JSON schema of a parameter by its Python type.
+TYPES: dict[Any, dict[str, Any]] = {
+    bool: {"type": "boolean"},
+    int: {"type": "integer"},
+    float: {"type": "number"},
+    str: {"type": "string", "maxLength": 32_000},
+}
+#: Bounds of well-known parameters: (least, greatest).
+BOUNDS: dict[str, tuple[float, float]] = {
+    "width": (16, 8192),
+    "height": (16, 8192),
+    "num_inference_steps": (1, 200),
+    "num_frames": (1, 1024),
+    "guidance_scale": (0, 100),
+    "true_cfg_scale": (0, 100),
+    "strength": (0, 1),
+    "max_sequence_length": (1, 4096),
+}
+#: Longest list accepted as a parameter (sigmas, timesteps).
+MAX_ITEMS = 1024
+
+Signature = Mapping[str, inspect.Parameter]
+
+
+def derive_card(row: ModelRow, pipeline_class: type, call: Callable[..., Any] | None = None) -> ModelCard:
+    """The card of a row that runs `pipeline_class`; the row's defaults and limits win over the class's."""
+    call = call or pipeline_class.__call__
+    signature = inspect.signature(call).parameters
+    hints = _hints(call)
+    properties: dict[str, Any] = {}
+    defaults: dict[str, Any] = {}
+    for name, parameter in signature.items():
+        schema = _schema(name, parameter, hints.get(name), row.limits)
+        if schema is None:
+            continue
+        if parameter.default not in (None, inspect.Parameter.empty):
+            schema["default"] = parameter.default
+            defaults[name] = parameter.default
+        properties[name] = schema
+    for name, value in row.defaults.items():
+        defaults[name] = properties.setdefault(name, {})["default"] = value
+    return ModelCard(
+        name=row.name,
+        tasks=_tasks(signature),
+        pipeline=pipeline_class.__name__,
+        media=_media(signature),
+        parameters_schema={"type": "object", "properties": properties, "additionalProperties": False},
+        defaults=defaults,
+        max_pixels=row.max_pixels,
+        max_input_images=_input_images(signature),
+        accepts_mask="mask_image" in signature or "mask" in signature,
+        accepts_negative_prompt="negative_prompt" in signature,
+        description=row.description or _first_sentence(pipeline_class),
+        licence=row.licence,
+    )
+
+
+def _tasks(signature: Signature) -> tuple[str, ...]:
+    parameter = signature.get("image")
+    if parameter is None:
+        return ("generate",)
+    needed = parameter.default is inspect.Parameter.empty or not _accepts_text_only(signature)
+    return ("edit",) if needed else ("generate", "edit")
+
+
+def _accepts_text_only(signature: Signature) -> bool:
+    """Whether the picture is a condition one may leave out: then nothing else in the call depends on it."""
+    return signature["image"].default is None and not {"strength", "mask_image"} & signature.keys()
+
+
+def _media(signature: Signature) -> str:
+    if "num_frames" in signature:
+        return "video"
+    return "audio" if {"audio_length_in_s", "audio_end_in_s", "audio_duration"} & signature.keys() else "image"
+
+
+def _input_images(signature: Signature) -> int:
+    parameter = signature.get("image")
+    if parameter is None:
+        return 0
+    takes_many = "list" in str(parameter.annotation).lower() or "PipelineImageInput" in str(parameter.annotation)
+    return 8 if takes_many else 1
+
+
+def _hints(call: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(call)
+    except (NameError, TypeError, AttributeError):
+        return {}  # an annotation that cannot be evaluated: the default's type decides
+
+
+def _schema(
+    name: str, parameter: inspect.Parameter, hint: Any, limits: Mapping[str, float]
+) -> dict[str, Any] | None:
+    if name == "self" or name in CARRIED or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+        return None
+    kind = _json_type(hint) or _json_type(type(parameter.default))
+    if kind is None:
+        return None
+    schema = dict(kind)
+    if schema["type"] in ("integer", "number"):
+        low, high = BOUNDS.get(name, (None, None))
+        high = limits.get(name, high)
+        schema |= {key: value for key, value in (("minimum", low), ("maximum", high)) if value is not None}
+    return schema
+
+
+def _json_type(hint: Any) -> dict[str, Any] | None:
+    """The JSON schema of an annotation, or None for one whose values are not JSON."""
+    if hint in TYPES:
+        return TYPES[hint]
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        offered = [schema for schema in map(_json_type, arguments) if schema is not None]
+        scalars = [schema for schema in offered if schema["type"] != "array"]
+        return next(iter(scalars or offered), None)
+    if origin in (list, tuple) and arguments:
+        items = _json_type(arguments[0])
+        return items and {"type": "array", "items": items, "maxItems": MAX_ITEMS}
+    return None
+
+
+def _first_sentence(pipeline_class: type) -> str:
+    text = (pipeline_class.__doc__ or "").strip().split("\n\n")[0]
+    return " ".join(text.split())[:300]

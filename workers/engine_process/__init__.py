@@ -1,0 +1,20 @@
+"""The engine process and the worker's half of it: JSON lines over a socket pair, pixels as spool files."""
+
+from workers.engine_process.errors import EngineLost, RequestDropped
+from workers.engine_process.messages import Rendered, RenderRequest
+from workers.engine_process.parent import EngineProcess
+from workers.engine_process.spool import SpoolFile, write_spool
+from workers.engine_process.state import EngineStats, ModelState, Position
+
+__all__ = [
+    "EngineLost",
+    "EngineProcess",
+    "EngineStats",
+    "ModelState",
+    "Position",
+    "RenderRequest",
+    "Rendered",
+    "RequestDropped",
+    "SpoolFile",
+    "write_spool",
+]

@@ -1,0 +1,172 @@
+"""The engine process: owns the devices of one worker. A fault of the device kills this, not the consumer.
+
+Started by the worker as `python -m workers.engine_process.child FD`. The main thread loads the models and turns
+the engines; one thread reads requests; one writes outputs to the spool, so that the device never waits for it.
+It ends when its pipe closes.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from omni_jobs.errors import ExecutionFailed, OmniJobsError
+from workers.engine.engine import DiffusionEngine
+from workers.engine.request import (
+    EngineEvent,
+    RequestCanceled,
+    RequestFailed,
+    RequestFinished,
+    RequestProgress,
+)
+from workers.engine_process.describe import describe
+from workers.engine_process.messages import Channel, RenderRequest
+from workers.engine_process.outputs import spool_output
+from workers.engine_process.requests import engine_request
+from workers.registry import ModelRow
+
+#: Exit status when no model could be loaded.
+NOTHING_LOADED = 3
+
+
+class EngineChild:
+    """All engines of the process, turned one after another by the main thread."""
+
+    def __init__(self, channel: Channel, rows: list[ModelRow], spool: Path) -> None:
+        self._channel = channel
+        self._rows = rows
+        self._spool = spool
+        self._engines: dict[str, DiffusionEngine] = {}
+        self._owners: dict[str, str] = {}
+        self._outputs: SimpleQueue[RequestFinished] = SimpleQueue()
+        self._wake = threading.Event()
+
+    def run(self) -> int:
+        """Load every model, then turn the engines for ever. Returns only if nothing could be loaded."""
+        for row in self._rows:
+            self._load(row)
+        if not self._engines:
+            return NOTHING_LOADED
+        threading.Thread(target=self._write_outputs, name="outputs", daemon=True).start()
+        while True:
+            self._wake.clear()
+            if not any([engine.advance() for engine in self._engines.values()]):
+                self._channel.send({"kind": "idle"})
+                self._wake.wait()
+
+    def handle(self, message: dict[str, Any]) -> None:
+        """One message of the worker, on the reader's thread."""
+        match message["kind"]:
+            case "submit":
+                self._submit(RenderRequest.from_json(message["request"]))
+            case "cancel":
+                model = self._owners.get(message["request_id"])
+                if model is not None:
+                    self._engines[model].cancel(message["request_id"])
+        self._wake.set()
+
+    def _load(self, row: ModelRow) -> None:
+        self._channel.send({"kind": "loading", "model": row.name})
+        try:
+            engine = DiffusionEngine(row.engine_config(), self._on_event, self._on_batch)
+            facts = describe(row, engine)
+        except Exception as error:  # noqa: BLE001  a model that does not load must not take the others along
+            self._channel.send({"kind": "load_failed", "model": row.name, "error": error_json(error)})
+            return
+        self._engines[row.name] = engine
+        self._channel.send({"kind": "ready", "model": row.name, **facts})
+
+    def _submit(self, request: RenderRequest) -> None:
+        try:
+            self._owners[request.request_id] = request.model
+            self._engines[request.model].submit(engine_request(request, time.monotonic()))
+        except Exception as error:  # noqa: BLE001  whatever is wrong with a request is that request's failure
+            self._end(request.request_id)
+            self._channel.send(failed(request.request_id, error))
+
+    def _on_batch(self, request_ids: tuple[str, ...]) -> None:
+        """The flight record: known to the worker before the device begins."""
+        message = {"kind": "batch", "request_ids": request_ids}
+        if not request_ids:
+            self._channel.hold(message)
+            return
+        self._channel.send(message)
+
+    def _on_event(self, event: EngineEvent) -> None:
+        match event:
+            case RequestProgress(request_id, lane, step, steps):
+                progress = {"request_id": request_id, "lane": lane, "step": step, "steps": steps}
+                self._channel.hold({"kind": "progress", **progress})
+            case RequestFinished():
+                self._end(event.request_id)
+                self._outputs.put(event)
+            case RequestFailed(request_id, error):
+                self._end(request_id)
+                self._channel.send(failed(request_id, error))
+            case RequestCanceled(request_id):
+                self._end(request_id)
+                self._channel.send({"kind": "canceled", "request_id": request_id})
+
+    def _end(self, request_id: str) -> None:
+        self._owners.pop(request_id, None)
+
+    def _write_outputs(self) -> None:
+        while True:
+            event = self._outputs.get()
+            try:
+                files = spool_output(event.output.output, self._spool)
+            except (ValueError, TypeError, OSError) as error:
+                self._channel.send(failed(event.request_id, error))
+                continue
+            self._channel.send(
+                {
+                    "kind": "finished",
+                    "request_id": event.request_id,
+                    "files": [file.to_json() for file in files],
+                    "metrics": event.output.metrics,
+                }
+            )
+
+
+def failed(request_id: str, error: BaseException) -> dict[str, Any]:
+    """The message that ends a request with its own error."""
+    return {"kind": "failed", "request_id": request_id, "error": error_json(error)}
+
+
+def error_json(error: BaseException) -> dict[str, Any]:
+    """An error as data: ours by its code, any other as the pipeline's own words."""
+    if isinstance(error, OmniJobsError):
+        return {"code": error.code, "message": error.message, "remedy": error.remedy}
+    text = " ".join(str(error).split())[:2000]
+    return {"code": ExecutionFailed.code, "message": f"{type(error).__name__}: {text}", "remedy": None}
+
+
+def main(descriptor: int) -> int:
+    """Entry point: configure from the first message, then serve."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the worker decides when we end, not the terminal
+    channel = Channel(socket.socket(fileno=descriptor))
+    messages = channel.receive()
+    first = next(messages, None)
+    if first is None:
+        return 0
+    rows = [ModelRow(**row) for row in first["rows"]]
+    child = EngineChild(channel, rows, Path(first["spool"]))
+
+    def read() -> None:
+        for message in messages:
+            child.handle(message)
+        os._exit(0)  # the worker is gone: end, whatever the device is doing
+
+    threading.Thread(target=read, name="requests", daemon=True).start()
+    return child.run()
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))

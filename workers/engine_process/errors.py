@@ -1,0 +1,38 @@
+"""How a request in the engine process may end without an output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from omni_jobs import errors
+
+
+class EngineLost(Exception):
+    """The engine process died with the request in it. `blamed`: it was in the batch that was executing."""
+
+    def __init__(self, *, blamed: bool) -> None:
+        super().__init__("the engine process died")
+        self.blamed = blamed
+
+
+class RequestDropped(Exception):
+    """Control flow, not a failure: the worker canceled the request."""
+
+
+def _by_code(base: type[errors.OmniJobsError]) -> dict[str, type[errors.OmniJobsError]]:
+    found = {base.code: base}
+    for kind in base.__subclasses__():
+        found |= _by_code(kind)
+    return found
+
+
+CODES = _by_code(errors.OmniJobsError)
+
+
+def error_from(data: Mapping[str, Any]) -> errors.OmniJobsError:
+    """The error that crossed as data."""
+    kind = CODES.get(data["code"], errors.ExecutionFailed)
+    if kind is errors.JobFailed:
+        kind = errors.ExecutionFailed
+    return kind(data["message"], remedy=data.get("remedy"))

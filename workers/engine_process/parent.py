@@ -1,0 +1,277 @@
+"""The worker's half of the engine process: spawn it, talk to it, watch it, restart it. No torch here.
+
+One keeper thread owns the child's life; slots call `submit` and `cancel` from theirs. When the child dies every
+request in it fails with `EngineLost`, and only those in the last flight record are blamed.
+"""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, InvalidStateError
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from omni_jobs.errors import EngineUnavailable, OmniJobsError
+from workers.engine_process.errors import EngineLost, RequestDropped, error_from
+from workers.engine_process.messages import Channel, Rendered, RenderRequest
+from workers.engine_process.spool import SpoolFile
+from workers.engine_process.state import EngineStats, ModelState, Pending, Position
+from workers.registry import ModelRow
+
+log = structlog.get_logger(__name__)
+
+#: First and longest pause before a dead engine process is started again.
+BACKOFF_SECONDS = (0.2, 30.0)
+#: An engine process that lived so long starts again without a pause.
+STEADY_SECONDS = 60.0
+#: Time a closed engine process has to end by itself.
+CLOSE_SECONDS = 2.0
+WATCH_SECONDS = 0.25
+
+
+class EngineProcess:
+    """The engine process of one worker. `on_change` is called from the keeper thread when a model changes."""
+
+    def __init__(
+        self,
+        rows: Sequence[ModelRow],
+        spool: Path,
+        on_change: Callable[[], None] = lambda: None,
+        backoff_seconds: tuple[float, float] = BACKOFF_SECONDS,
+    ) -> None:
+        self.models = {row.name: ModelState(row) for row in rows}
+        self.restarts = -1
+        self.stats = EngineStats()
+        self._spool = spool
+        self._on_change = on_change
+        self._backoff = backoff_seconds
+        self._lock = threading.Lock()
+        self._pending: dict[str, Pending] = {}
+        self._batch: tuple[str, ...] = ()
+        self._busy_since: float | None = None
+        self._channel: Channel | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._closing = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="engine-keeper", daemon=True)
+        self._watch = threading.Thread(target=self._watch_budgets, name="engine-watch", daemon=True)
+
+    def start(self) -> None:
+        """Spawn the child; returns at once. `models` tells when they are ready."""
+        self._spool.mkdir(parents=True, exist_ok=True)
+        self._keeper.start()
+        self._watch.start()
+
+    def close(self) -> None:
+        """End the child and fail what is in it with RequestDropped. Calling it twice is harmless."""
+        self._closing.set()
+        for request_id in tuple(self._pending):
+            self.cancel(request_id)
+        channel = self._channel
+        if channel is not None:
+            channel.close()
+        if self._keeper.is_alive():
+            self._keeper.join()
+
+    @property
+    def ready_models(self) -> tuple[str, ...]:
+        """Models that accept requests now."""
+        return tuple(name for name, state in self.models.items() if state.phase == "ready")
+
+    @property
+    def process_id(self) -> int | None:
+        """The child's process id while it lives."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    def submit(self, request: RenderRequest) -> Future[Rendered]:
+        """Send one request. The future ends in a Rendered or raises the request's own error, EngineLost or
+        RequestDropped.
+
+        Raises:
+            EngineUnavailable: the model is not ready now.
+        """
+        pending = Pending(request, Future())
+        with self._lock:
+            channel = self._channel
+            if channel is None or self.models[request.model].phase != "ready":
+                raise EngineUnavailable(f"Model `{request.model}` is not ready in this worker.")
+            self._pending[request.request_id] = pending
+            self._busy_since = self._busy_since or time.monotonic()
+        try:
+            channel.send({"kind": "submit", "request": request.to_json()})
+        except OSError:
+            self._settle(request.request_id, EngineLost(blamed=False))
+        return pending.future
+
+    def cancel(self, request_id: str) -> None:
+        """Drop a request; its future raises RequestDropped at once, and the device stops at its next call."""
+        self._settle(request_id, RequestDropped())
+        channel = self._channel
+        if channel is not None:
+            try:
+                channel.send({"kind": "cancel", "request_id": request_id})
+            except OSError:
+                return  # the child died, and the request with it
+
+    def position(self, request_id: str) -> Position | None:
+        """Where a request stands, or None before its first call and after its end."""
+        pending = self._pending.get(request_id)
+        return pending.position if pending else None
+
+    @property
+    def is_advancing(self) -> bool:
+        """False while the executing call has exceeded its budget: then no lease is renewed."""
+        since = self._busy_since
+        return since is None or time.monotonic() - since < self._budget_seconds()
+
+    def _budget_seconds(self) -> float:
+        with self._lock:
+            loading = [s.row.load_budget_seconds for s in self.models.values() if s.phase == "loading"]
+            if loading:
+                return max(loading)
+            batch = [self._pending[i].request.model for i in self._batch if i in self._pending]
+        rows = [self.models[name].row for name in batch] or [state.row for state in self.models.values()]
+        return max(row.call_budget_seconds for row in rows)
+
+    def _keep(self) -> None:
+        pause, longest = self._backoff
+        while not self._closing.is_set():
+            began = time.monotonic()
+            self._run_child()
+            if self._closing.is_set():
+                return
+            if time.monotonic() - began > STEADY_SECONDS:
+                pause = self._backoff[0]
+            log.warning("engine process restarts", pause_seconds=pause)
+            self._closing.wait(pause)
+            pause = min(pause * 2, longest)
+
+    def _run_child(self) -> None:
+        ours, theirs = socket.socketpair()
+        command = [sys.executable, "-m", "workers.engine_process.child", str(theirs.fileno())]
+        with theirs:
+            process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+        channel = Channel(ours)
+        self.restarts += 1
+        rows = [state.row.to_json() for state in self.models.values()]
+        with self._lock:
+            self._process, self._channel = process, channel
+            self._busy_since = time.monotonic()
+        try:
+            channel.send({"kind": "configure", "rows": rows, "spool": str(self._spool)})
+            for message in channel.receive():
+                self._handle(message)
+        except OSError:
+            pass  # it died at once; what follows treats both ends alike
+        finally:
+            self._bury(process, channel)
+
+    def _bury(self, process: subprocess.Popen[bytes], channel: Channel) -> None:
+        with self._lock:
+            self._channel, blamed, lost = None, set(self._batch), tuple(self._pending)
+            self._batch, self._busy_since = (), None
+            for state in self.models.values():
+                state.phase = "starting" if state.phase != "failed" else state.phase
+        channel.close()
+        try:
+            status = process.wait(CLOSE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            status = process.wait()
+        if not self._closing.is_set():
+            log.error("engine process died", status=status, in_flight=len(lost), in_batch=sorted(blamed))
+        for request_id in lost:
+            self._settle(request_id, EngineLost(blamed=request_id in blamed))
+        self._on_change()
+
+    def _handle(self, message: dict[str, Any]) -> None:
+        with self._lock:
+            self._busy_since = time.monotonic()
+        HANDLERS[message["kind"]](self, message)
+
+    def _on_batch(self, message: dict[str, Any]) -> None:
+        self._batch = tuple(message["request_ids"])
+
+    def _on_idle(self, _message: dict[str, Any]) -> None:
+        with self._lock:
+            self._batch = ()
+            self._busy_since = time.monotonic() if self._pending else None
+
+    def _on_progress(self, message: dict[str, Any]) -> None:
+        if pending := self._pending.get(message["request_id"]):
+            pending.position = Position(message["lane"], message["step"], message["steps"])
+
+    def _on_finished(self, message: dict[str, Any]) -> None:
+        files = tuple(SpoolFile.from_json(file) for file in message["files"])
+        rendered = Rendered(files, message["metrics"])
+        self.stats.count(rendered.metrics)
+        if not self._settle(message["request_id"], rendered):
+            rendered.discard()
+
+    def _on_failed(self, message: dict[str, Any]) -> None:
+        self._settle(message["request_id"], error_from(message["error"]))
+
+    def _on_canceled(self, message: dict[str, Any]) -> None:
+        self._settle(message["request_id"], RequestDropped())
+
+    def _on_loading(self, message: dict[str, Any]) -> None:
+        self._become(self.models[message["model"]], "loading")
+
+    def _on_ready(self, message: dict[str, Any]) -> None:
+        state = self.models[message["model"]]
+        state.card, state.device, state.versions = message["card"], message["device"], message["versions"]
+        self._become(state, "ready")
+
+    def _on_load_failed(self, message: dict[str, Any]) -> None:
+        state = self.models[message["model"]]
+        state.error = message["error"]["message"]
+        log.error("model does not load", model=state.row.name, **message["error"])
+        self._become(state, "failed")
+
+    def _become(self, state: ModelState, phase: str) -> None:
+        state.phase = phase
+        self._on_change()
+
+    def _settle(self, request_id: str, outcome: Rendered | OmniJobsError | EngineLost | RequestDropped) -> bool:
+        """End a request once; False if it had ended before."""
+        with self._lock:
+            pending = self._pending.pop(request_id, None)
+        if pending is None:
+            return False
+        for file in pending.request.spool_files:
+            file.remove()
+        try:
+            if isinstance(outcome, Rendered):
+                pending.future.set_result(outcome)
+            else:
+                pending.future.set_exception(outcome)
+        except InvalidStateError:
+            return False
+        return True
+
+    def _watch_budgets(self) -> None:
+        while not self._closing.wait(WATCH_SECONDS):
+            process = self._process
+            if not self.is_advancing and process is not None and process.poll() is None:
+                log.error("engine process hangs; killing it", in_batch=self._batch)
+                process.kill()
+
+
+#: What each kind of message does.
+HANDLERS: dict[str, Callable[[EngineProcess, dict[str, Any]], None]] = {
+    "batch": EngineProcess._on_batch,
+    "idle": EngineProcess._on_idle,
+    "progress": EngineProcess._on_progress,
+    "finished": EngineProcess._on_finished,
+    "failed": EngineProcess._on_failed,
+    "canceled": EngineProcess._on_canceled,
+    "loading": EngineProcess._on_loading,
+    "ready": EngineProcess._on_ready,
+    "load_failed": EngineProcess._on_load_failed,
+}

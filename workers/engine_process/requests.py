@@ -1,0 +1,41 @@
+"""A request as it came over the pipe, turned into what the engine takes. Runs in the engine process."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from PIL import Image
+
+from workers.engine.request import OmniDiffusionRequest, OmniDiffusionSamplingParams
+from workers.engine_process.messages import RenderRequest
+from workers.engine_process.spool import SpoolFile
+
+#: Pillow's mode by number of channels.
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+SAMPLING_FIELDS = {item.name for item in fields(OmniDiffusionSamplingParams)} - {"extra_args", "generator", "seed"}
+
+
+def engine_request(request: RenderRequest, now: float) -> OmniDiffusionRequest:
+    """Read the request's pictures and place its deadline on the engine's clock, where it is `now`."""
+    own = {name: value for name, value in request.parameters.items() if name in SAMPLING_FIELDS}
+    others = {name: value for name, value in request.parameters.items() if name not in SAMPLING_FIELDS}
+    sampling = OmniDiffusionSamplingParams(**own, seed=request.seed, extra_args=others)
+    return OmniDiffusionRequest(
+        prompt=request.prompt,
+        negative_prompt=request.negative_prompt,
+        images=tuple(picture(file) for file in request.images),
+        mask=picture(request.mask) if request.mask else None,
+        sampling_params=sampling,
+        request_id=request.request_id,
+        priority=request.priority,
+        deadline=None if request.remaining_seconds is None else now + request.remaining_seconds,
+        deterministic=request.deterministic,
+        preview=request.preview,
+    )
+
+
+def picture(file: SpoolFile) -> Any:
+    """A spooled picture as Pillow's image; the file is removed."""
+    height, width, channels = file.shape
+    return Image.frombytes(MODES[channels], (width, height), file.take())

@@ -1,0 +1,179 @@
+"""Rows as data: everything this worker knows of each model before it is loaded.
+
+Rows come from `omni.toml` and from `--model NAME=SOURCE`; they cross to the engine process as JSON. A row without
+facts of its own gets them from the pipeline class (see `cards`).
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+from omni_jobs.errors import Misconfigured
+from omni_jobs.schemas import nearest
+from workers.engine.caps import cap_policy
+from workers.engine.config import OmniDiffusionConfig
+
+#: A source that needs no weights: `simulated`, or `simulated?launch_ms=5&row_ms=1`.
+SIMULATED = "simulated"
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """One model: where it comes from, how it runs, what may be asked of it.
+
+    `limits` bound parameters by name (`{"num_inference_steps": 50}`); `defaults` fill what a job leaves out.
+    A forward that takes longer than `call_budget_seconds` means a hung device; loading has its own budget.
+    """
+
+    name: str
+    source: str
+    dtype: str | None = None
+    device: str | None = None
+    variant: str | None = None
+    load_format: str = "default"
+    custom_pipeline_args: Mapping[str, Any] | None = None
+    executor: str | None = None
+    num_gpus: int = 1
+    caps: str = "measured"
+    max_num_seqs: int = 64
+    trust_remote_code: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    limits: Mapping[str, float] = field(default_factory=dict)
+    max_pixels: int | None = 4096 * 4096
+    description: str = ""
+    licence: str | None = None
+    call_budget_seconds: float = 600.0
+    load_budget_seconds: float = 3600.0
+
+    def __post_init__(self) -> None:
+        cap_policy(self.caps)
+        if not self.name or len(self.name) > 200 or any(letter.isspace() for letter in self.name):
+            raise Misconfigured(
+                f"model name {self.name!r}: 1 to 200 characters, no spaces.", field="name", value=self.name
+            )
+
+    @property
+    def is_simulated(self) -> bool:
+        return self.source.partition("?")[0] == SIMULATED
+
+    def check_source(self) -> None:
+        """Refuse a folder that cannot hold a pipeline before an engine process tries to load it.
+
+        Raises:
+            Misconfigured: the source looks like a folder and is none, or has no `model_index.json`.
+        """
+        if self.is_simulated or self.load_format != "default":
+            return
+        folder = Path(self.source).expanduser()
+        looks_local = folder.is_absolute() or self.source.startswith((".", "~")) or folder.exists()
+        if looks_local and not (folder / "model_index.json").is_file():
+            raise Misconfigured(
+                f"model `{self.name}`: {self.source!r} holds no model_index.json.",
+                field=f"models.{self.name}.source",
+                value=self.source,
+                remedy="Name a folder written by `pipeline.save_pretrained`, or a hub id.",
+            )
+
+    def engine_config(self) -> OmniDiffusionConfig:
+        """What the engine that runs this row is built from."""
+        options, executor = dict(self.options), self.executor
+        if self.is_simulated:
+            options = simulated_options(self.source) | options
+            executor = executor or SIMULATED
+        return OmniDiffusionConfig(
+            model=self.source,
+            name=self.name,
+            dtype=self.dtype,
+            device=self.device,
+            variant=self.variant,
+            load_format=self.load_format,
+            custom_pipeline_args=self.custom_pipeline_args,
+            distributed_executor_backend=executor,
+            num_gpus=self.num_gpus,
+            caps=self.caps,
+            max_num_seqs=self.max_num_seqs,
+            trust_remote_code=self.trust_remote_code,
+            executor_options=options,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, as it crosses to the engine process."""
+        return asdict(self)
+
+
+def simulated_options(source: str) -> dict[str, Any]:
+    """The options in the query of a `simulated?...` source; numbers become numbers."""
+    options: dict[str, Any] = {}
+    for name, text in parse_qsl(source.partition("?")[2], keep_blank_values=True):
+        try:
+            options[name] = json.loads(text)
+        except ValueError:
+            options[name] = text
+    return options
+
+
+def row_from(name: str, table: Mapping[str, Any]) -> ModelRow:
+    """A row from its table in `omni.toml`.
+
+    Raises:
+        Misconfigured: an unknown key (with the nearest one), or no `source`.
+    """
+    known = {item.name for item in fields(ModelRow)} - {"name"}
+    for key in table:
+        if key not in known:
+            raise Misconfigured(
+                f"`models.{name}.{key}` is not a setting of a model.",
+                field=f"models.{name}.{key}",
+                remedy=nearest(key, known),
+            )
+    if not isinstance(table.get("source"), str):
+        raise Misconfigured(
+            f"`models.{name}` has no `source`.",
+            field=f"models.{name}.source",
+            remedy="Name a folder or a hub id.",
+        )
+    return ModelRow(name=name, **table)
+
+
+def read_rows(config: Path | None, models: Iterable[str] = (), caps: str | None = None) -> list[ModelRow]:
+    """The rows of this worker: those of `config`, then each `NAME=SOURCE`, which wins over a row of its name.
+
+    `caps` replaces the cap policy of every row.
+
+    Raises:
+        Misconfigured: the file is missing or malformed, or a model is.
+    """
+    tables = _tables(config) if config else {}
+    for text in models:
+        name, separator, source = text.partition("=")
+        if not (separator and name and source):
+            raise Misconfigured(f"--model {text!r}: write NAME=SOURCE.", field="model", value=text)
+        tables[name] = {**tables.get(name, {}), "source": source}
+    if caps is not None:
+        tables = {name: {**table, "caps": caps} for name, table in tables.items()}
+    rows = [row_from(name, table) for name, table in tables.items()]
+    for row in rows:
+        row.check_source()
+    return rows
+
+
+def _tables(config: Path) -> dict[str, Any]:
+    try:
+        data = tomllib.loads(config.read_text("utf-8"))
+    except OSError as error:
+        raise Misconfigured(f"{config}: {error.strerror}.", field="config", value=str(config)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"{config}: {error}.", field="config", value=str(config)) from error
+    models = data.get("models", {})
+    if not isinstance(models, dict) or not all(isinstance(table, dict) for table in models.values()):
+        raise Misconfigured(
+            f"{config}: `models` holds one table per model.", field="models", remedy="Write [models.NAME]."
+        )
+    return models
