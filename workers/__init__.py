@@ -1,1 +1,16 @@
-"""Everything next to a device. Importing this package is cheap; torch arrives with the first name that needs it."""
+"""Everything next to a device. Importing this package is cheap: torch comes with the names that need it."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workers.omni import Omni
+
+__all__ = ["Omni"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Omni":
+        from workers.omni import Omni
+
+        return Omni
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

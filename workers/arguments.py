@@ -1,0 +1,61 @@
+"""From a request to the keyword arguments of its pipeline's call. Used by the runner of each executor."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from omni_jobs.errors import InvalidRequest
+from omni_jobs.schemas import nearest
+from workers.engine.request import OmniDiffusionRequest
+
+
+def arguments_for(pipeline: Any, device: str = "cpu") -> Callable[[OmniDiffusionRequest], dict[str, Any]]:
+    """A function that makes the call arguments of a request for this pipeline.
+
+    Seeds become generators on `device`. An argument that the pipeline does not take is refused by name.
+    """
+    names = set(inspect.signature(type(pipeline).__call__).parameters) - {"self"}
+
+    def arguments_of(request: OmniDiffusionRequest) -> dict[str, Any]:
+        if request.arguments is not None:
+            return {name: _own_containers(value) for name, value in request.arguments.items()}
+        given = _given(request, device)
+        unknown = [name for name in given if name not in names]
+        if unknown:
+            raise InvalidRequest(
+                f"`{unknown[0]}` is not a parameter of {type(pipeline).__name__}.",
+                field=unknown[0],
+                value=given[unknown[0]],
+                remedy=nearest(unknown[0], names),
+            )
+        return given
+
+    return arguments_of
+
+
+def _given(request: OmniDiffusionRequest, device: str) -> dict[str, Any]:
+    params = request.sampling_params
+    given: dict[str, Any] = {"prompt": request.prompt, "negative_prompt": request.negative_prompt}
+    if request.images:
+        given["image"] = request.images[0] if len(request.images) == 1 else list(request.images)
+    if request.mask is not None:
+        given["mask_image"] = request.mask
+    if params.generator is not None:
+        given["generator"] = params.generator
+    elif params.seed is not None:
+        given["generator"] = torch.Generator(device).manual_seed(params.seed)
+    given = {name: value for name, value in given.items() if value is not None}
+    return given | params.to_arguments()
+
+
+def _own_containers(value: Any) -> Any:
+    """New dicts and lists with the same contents: pipelines write into the ones they are given."""
+    if type(value) is dict:
+        return {key: _own_containers(item) for key, item in value.items()}
+    if type(value) is list:
+        return [_own_containers(item) for item in value]
+    return value

@@ -1,0 +1,217 @@
+"""The device side: owns the loaded pipeline, the fibers, batch keys, merging and proofs.
+
+An executor gives it requests and batches of calls; it answers with how each request advanced. Everything here runs
+on one thread, the engine's.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from omni_jobs.errors import OutOfMemory
+from workers.engine.calls import Advance, CallInfo, Failed, Finished, Lane, Parked, StepResult
+from workers.engine.executor import DeviceOutOfMemory
+from workers.engine.request import DiffusionOutput, OmniDiffusionRequest
+from workers.stepping.ambient import Ambient, Modes, ProcessorOverlay
+from workers.stepping.clone import PipelineCloner
+from workers.stepping.fiber import RUN_HERE, ComponentCall, Fiber, Raised, Returned, Stop
+from workers.stepping.lanes import lane_of
+from workers.stepping.leaves import Description, describe
+from workers.stepping.merging import Order, call_arguments, merge, split
+from workers.stepping.plan import PendingCall
+from workers.stepping.proof import Prover, Served, SideEffects
+
+
+@dataclass
+class RunnerStats:
+    """What the denoise lane has done. Forwards made for proofs are not counted; `solo_reasons` counts calls."""
+
+    calls: int = 0
+    forwards: int = 0
+    max_batch: int = 0
+    solo_reasons: Counter[str] = field(default_factory=Counter)
+    proofs: int = 0
+
+
+@dataclass
+class Running:
+    """A request in a fiber, and how far its denoising loop has come."""
+
+    request: OmniDiffusionRequest
+    fiber: Fiber | None = None
+    step: int = 0
+    steps: int = 0
+    call_id: int | None = None
+
+    def on_step(self, step: int, steps: int) -> None:
+        self.step, self.steps = step, steps
+
+
+class DiffusionModelRunner:
+    """Runs requests of one pipeline as fibers. `arguments_of` makes a request's pipeline call arguments."""
+
+    def __init__(self, pipeline: Any, arguments_of: Callable[[OmniDiffusionRequest], dict[str, Any]]) -> None:
+        self.pipeline = pipeline
+        self.stats = RunnerStats()
+        self._arguments_of = arguments_of
+        self._cloner = PipelineCloner(pipeline)
+        self._overlay = ProcessorOverlay(list(self._cloner.modules.values()))
+        self.prover = Prover(self._run_merged, self._run_alone)
+        self._running: dict[str, Running] = {}
+        self._pending: dict[int, PendingCall] = {}
+        self._call_ids = itertools.count(1)
+
+    @property
+    def request_ids(self) -> tuple[str, ...]:
+        """The requests in flight."""
+        return tuple(self._running)
+
+    def add(self, request: OmniDiffusionRequest) -> Advance:
+        """Start a request and run it to its first call."""
+        running = Running(request)
+        try:
+            arguments = self._arguments_of(request)
+            clone = self._cloner.clone(running.on_step)
+        except Exception as error:  # noqa: BLE001 - the request's own input; it fails alone
+            return Failed(request.request_id, error)
+        # A call without a generator draws from the global one: beside others it gets a stream of its own.
+        fork = arguments.get("generator") is None and bool(self._running)
+        self._running[request.request_id] = running
+        running.fiber = Fiber(lambda: clone(**arguments), self._overlay, Ambient.capture(fork_random=fork))
+        return self._advance(running, running.fiber.resume())
+
+    def execute(self, call_ids: Sequence[int]) -> StepResult:
+        """Serve these calls together as far as proof allows, and run each request to its next call.
+
+        Raises:
+            DeviceOutOfMemory: nothing advanced.
+        """
+        batch = [self._pending[call_id] for call_id in call_ids]
+        started = time.perf_counter()
+        try:
+            served = [part for group in _by_key(batch) for part in self.prover.serve(group)]
+        except torch.OutOfMemoryError as error:
+            raise DeviceOutOfMemory(str(error)) from error
+        seconds = time.perf_counter() - started
+        for call_id in call_ids:
+            del self._pending[call_id]
+        advances: list[Advance] = []
+        for part in served:
+            self._count(part)
+            for index, call in enumerate(part.calls):
+                answer = RUN_HERE if part.outputs is None else part.outputs[index]
+                started = time.perf_counter()
+                advances.append(self._advance(self._running[call.request_id], call.fiber.resume(answer)))
+                seconds += time.perf_counter() - started if part.outputs is None else 0.0
+        shared = len(batch) == 1 or (len(served) == 1 and served[0].shared)
+        return StepResult(tuple(advances), seconds, shared)
+
+    def drop(self, request_id: str) -> None:
+        """Unwind a request's frames and free what it holds. Unknown ids are ignored."""
+        running = self._running.pop(request_id, None)
+        if running is None:
+            return
+        self._pending.pop(running.call_id or 0, None)
+        if running.fiber is not None:
+            running.fiber.kill()
+
+    def _advance(self, running: Running, stop: Stop) -> Advance:
+        request_id = running.request.request_id
+        match stop:
+            case ComponentCall():
+                pending = self._park(running, stop)
+                info = CallInfo(request_id, pending.call_id, pending.lane, pending.key(pending.level))
+                return Parked(info, running.step, running.steps)
+            case Returned(value):
+                del self._running[request_id]
+                if running.fiber is not None and not self._running:
+                    running.fiber.ambient.random.install()
+                return Finished(request_id, DiffusionOutput(output=value))
+            case Raised(error):
+                del self._running[request_id]
+                if isinstance(error, torch.OutOfMemoryError):
+                    error = OutOfMemory(f"One call does not fit the device: {error}", remedy="Ask for less.")
+                return Failed(request_id, error)
+
+    def _park(self, running: Running, call: ComponentCall) -> PendingCall:
+        assert running.fiber is not None
+        ambient = running.fiber.ambient
+        description = describe(call)
+        pending = PendingCall(
+            call_id=next(self._call_ids),
+            request_id=running.request.request_id,
+            fiber=running.fiber,
+            call=call,
+            lane=lane_of(call.component, call.module, call.method),
+            description=description,
+            circumstances=(ambient.modes, self._overlay.key(ambient.processors)),
+            solo="deterministic" if running.request.deterministic else description.opaque,
+        )
+        pending.level = self.prover.level(pending)
+        self._pending[pending.call_id] = pending
+        running.call_id = pending.call_id
+        return pending
+
+    def _count(self, part: Served) -> None:
+        if part.calls[0].lane is not Lane.DENOISE:
+            return
+        size = len(part.calls)
+        self.stats.calls += size
+        self.stats.forwards += 1 if part.shared else size
+        self.stats.max_batch = max(self.stats.max_batch, size if part.shared else 1)
+        self.stats.proofs = self.prover.proofs
+        if not part.shared:
+            reason = self.prover.why_alone(part.calls[0]) or "nobody to share with"
+            self.stats.solo_reasons[reason] += size
+
+    def _run_merged(
+        self, group: Sequence[PendingCall], descriptions: Sequence[Description], order: Order
+    ) -> list[Any]:
+        """One forward of the real module under the modes and processors that these calls have in common."""
+        args, kwargs = call_arguments(merge(descriptions, order))
+        call, ambient = group[0].call, group[0].fiber.ambient
+
+        def forward() -> Any:
+            with torch.inference_mode(ambient.modes.inference):
+                Modes.install(ambient.modes)
+                return getattr(call.module, call.method)(*args, **kwargs)
+
+        # A copy of the state, so that the fibers' own random states are neither used nor moved.
+        hub = Ambient(Modes(ambient.modes.grad, False, ambient.modes.autocast), Ambient.capture().random)
+        hub.processors = ambient.processors
+        return split(hub.run(self._overlay, forward), order)
+
+    def _run_alone(self, pending: PendingCall) -> Any:
+        """The call as its fiber would run it, from outside the fiber, so that a proof may compare.
+
+        Raises:
+            SideEffects: it drew random numbers or wrote into its arguments, and must not run again.
+        """
+        ambient, call = pending.fiber.ambient, pending.call
+        before = ambient.random
+        versions = [_version(leaf.value) for leaf in pending.description.leaves]
+        output = ambient.run(self._overlay, call.run)
+        if ambient.random.differs(before):
+            raise SideEffects("it draws random numbers", output)
+        if versions != [_version(leaf.value) for leaf in pending.description.leaves]:
+            raise SideEffects("it writes into its arguments", output)
+        return output
+
+
+def _by_key(batch: Sequence[PendingCall]) -> list[list[PendingCall]]:
+    """Group again: what was learned since the calls parked may have tightened their keys."""
+    groups: dict[Any, list[PendingCall]] = {}
+    for call in batch:
+        groups.setdefault(call.key(call.level), []).append(call)
+    return list(groups.values())
+
+
+def _version(value: Any) -> int:
+    return 0 if not isinstance(value, torch.Tensor) or value.is_inference() else value._version

@@ -1,0 +1,168 @@
+"""The thread-wide state that a pipeline's Python relies on, saved and restored at every switch between fibers.
+
+Grad mode, inference mode, autocast, the global random states, and the attention processors of the shared modules
+would all leak from one request into another. This module is the only one that touches them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+#: Device types whose autocast state belongs to a fiber.
+AUTOCAST_DEVICES = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
+
+
+@dataclass
+class RandomState:
+    """The global random generators: torch on each device, and NumPy's."""
+
+    cpu: torch.Tensor
+    cuda: list[torch.Tensor]
+    numpy: Any
+
+    @classmethod
+    def capture(cls) -> RandomState:
+        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        return cls(torch.get_rng_state(), cuda, np.random.get_state(legacy=False))
+
+    def install(self) -> None:
+        torch.set_rng_state(self.cpu)
+        for index, state in enumerate(self.cuda):
+            torch.cuda.set_rng_state(state, index)
+        np.random.set_state(self.numpy)
+
+    def differs(self, other: RandomState) -> bool:
+        """Whether a draw from torch's generators lies between the two."""
+        pairs = zip([self.cpu, *self.cuda], [other.cpu, *other.cuda], strict=False)
+        return any(not torch.equal(mine, theirs) for mine, theirs in pairs)
+
+
+@dataclass(frozen=True)
+class Modes:
+    """The modes under which a forward runs; equal modes are part of what makes calls mergeable."""
+
+    grad: bool
+    inference: bool
+    autocast: tuple[tuple[str, torch.dtype] | None, ...]
+
+    @classmethod
+    def capture(cls) -> Modes:
+        return cls(
+            torch.is_grad_enabled(),
+            torch.is_inference_mode_enabled(),
+            tuple(
+                (device, torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else None
+                for device in AUTOCAST_DEVICES
+            ),
+        )
+
+    def install(self) -> None:
+        """Set grad mode and autocast; inference mode is held by `Ambient`, it cannot simply be set."""
+        torch._C._set_grad_enabled(self.grad)
+        for device, setting in zip(AUTOCAST_DEVICES, self.autocast, strict=True):
+            torch.set_autocast_enabled(device, setting is not None)
+            if setting is not None:
+                torch.set_autocast_dtype(device, setting[1])
+
+
+class ProcessorOverlay:
+    """Attention processors that pipelines swap on shared modules for the time of their call.
+
+    `attentions` are the submodules that carry a `processor`. A fiber's own choice is put in place when it runs and
+    taken away when it parks, so that the first request to finish does not restore for everybody.
+    """
+
+    def __init__(self, modules: Sequence[nn.Module]) -> None:
+        self._attentions = [
+            part for module in modules for part in module.modules() if getattr(part, "processor", None) is not None
+        ]
+        self.baseline = self.snapshot()
+
+    def snapshot(self) -> list[Any]:
+        return [part.processor for part in self._attentions]
+
+    def install(self, processors: list[Any]) -> None:
+        for part, processor in zip(self._attentions, processors, strict=True):
+            if part.processor is not processor:
+                set_processor(part, processor)
+
+    def key(self, processors: list[Any] | None) -> Hashable:
+        """What must be equal for calls to share a forward: the kinds of the processors and their plain state."""
+        if processors is None:
+            return None
+        return tuple(
+            (type(processor).__qualname__, _plain_state(processor))
+            for processor, usual in zip(processors, self.baseline, strict=True)
+            if processor is not usual
+        )
+
+
+def set_processor(part: nn.Module, processor: Any) -> None:
+    """Put a processor on an attention module, whether it is itself a module or not."""
+    if isinstance(part._modules.get("processor"), nn.Module) and not isinstance(processor, nn.Module):
+        part._modules.pop("processor")
+    part.processor = processor
+
+
+def _plain_state(processor: Any) -> Hashable:
+    state = {name: value for name, value in vars(processor).items() if not name.startswith("_")}
+    simple = all(isinstance(value, int | float | str | bool | None) for value in state.values())
+    if isinstance(processor, nn.Module) or not simple:
+        return id(processor)
+    return tuple(sorted(state.items(), key=lambda item: item[0]))
+
+
+@dataclass
+class Ambient:
+    """One fiber's (or the hub's) whole thread-wide state. `processors` is None while they are the usual ones."""
+
+    modes: Modes
+    random: RandomState
+    processors: list[Any] | None = None
+    _guard: Any = field(default=None, repr=False)
+
+    @classmethod
+    def capture(cls, fork_random: bool = False) -> Ambient:
+        """The thread's present state; with `fork_random` its random state is a new stream drawn from the global."""
+        if not fork_random:
+            return cls(Modes.capture(), RandomState.capture())
+        seed = int(torch.randint(2**31, ()).item())
+        held = RandomState.capture()
+        torch.manual_seed(seed)
+        np.random.seed(seed)
+        forked = cls(Modes.capture(), RandomState.capture())
+        held.install()
+        return forked
+
+    def run(self, overlay: ProcessorOverlay, switch: Callable[[], Any]) -> Any:
+        """Call `switch` under this state; keep what the state has become; leave the thread as it was."""
+        outer = Ambient.capture()
+        if self._guard is not None:
+            # Restores the inference mode in which the fiber parked: guards hold absolute states.
+            self._guard.__exit__(None, None, None)
+            self._guard = None
+        self.modes.install()
+        self.random.install()
+        if self.processors is not None:
+            overlay.install(self.processors)
+        try:
+            return switch()
+        finally:
+            self.modes = Modes.capture()
+            self.random = RandomState.capture()
+            current = overlay.snapshot()
+            changed = any(mine is not usual for mine, usual in zip(current, overlay.baseline, strict=True))
+            self.processors = current if changed else None
+            if changed:
+                overlay.install(overlay.baseline)
+            if self.modes.inference and not outer.modes.inference:
+                self._guard = torch._C._InferenceMode(False)
+                self._guard.__enter__()
+            outer.modes.install()
+            outer.random.install()

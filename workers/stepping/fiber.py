@@ -1,0 +1,103 @@
+"""A fiber: the suspended run of one request's unmodified pipeline.
+
+It is a greenlet, so a switch costs about a microsecond and no lock (measured against baton-passing threads:
+docs/decisions.md). It runs only the pipeline's Python; a component call parks it until the runner answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import greenlet
+
+from workers.stepping.ambient import Ambient, ProcessorOverlay
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentCall:
+    """A component of the pipeline was called: `method` is "__call__", "encode" or "decode"."""
+
+    component: str
+    module: Any
+    method: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+    def run(self) -> Any:
+        """Call the real module as the pipeline did."""
+        return getattr(self.module, self.method)(*self.args, **self.kwargs)
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The pipeline returned."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The pipeline raised; the error stays in its own fiber."""
+
+    error: BaseException
+
+
+#: The answer that makes the fiber run its call itself, under its own ambient state: bit-identical by construction.
+RUN_HERE = object()
+
+Stop = ComponentCall | Returned | Raised
+
+
+class FiberKilled(BaseException):
+    """Thrown into a dropped fiber so that its frames unwind and free what they hold."""
+
+
+class Fiber:
+    """One request's run. `resume` moves it to its next component call or its end."""
+
+    def __init__(self, run: Callable[[], Any], overlay: ProcessorOverlay, ambient: Ambient) -> None:
+        self.ambient = ambient
+        self._overlay = overlay
+        self._greenlet = greenlet.greenlet(self._main)
+        self._greenlet.fiber = self
+        self._run: Callable[[], Any] | None = run
+
+    @staticmethod
+    def current() -> Fiber | None:
+        """The fiber in which the caller runs, if any."""
+        return getattr(greenlet.getcurrent(), "fiber", None)
+
+    def park(self, call: ComponentCall) -> Any:
+        """Called inside the fiber: hand the call to the runner and wait for its answer."""
+        return self._greenlet.parent.switch(call)
+
+    def resume(self, answer: Any = None) -> Stop:
+        """Continue with the answer to the parked call (or start), up to the next stop."""
+        return self._switch(lambda: self._greenlet.switch(answer))
+
+    def throw(self, error: BaseException) -> Stop:
+        """Continue with an error raised at the parked call."""
+        return self._switch(lambda: self._greenlet.throw(error))
+
+    def kill(self) -> None:
+        """Unwind the fiber's frames; harmless if it has ended."""
+        if not self._greenlet.dead and self._greenlet.gr_frame is not None:
+            self.throw(FiberKilled())
+        self._run = None
+
+    def _switch(self, switch: Callable[[], Any]) -> Stop:
+        # The hub is whoever resumes: a fiber made in one call of the runner may be resumed in another.
+        self._greenlet.parent = greenlet.getcurrent()
+        stop: Stop = self.ambient.run(self._overlay, switch)
+        return stop
+
+    def _main(self, _first: Any) -> Stop:
+        assert self._run is not None
+        try:
+            return Returned(self._run())
+        except FiberKilled:
+            return Returned(None)
+        except Exception as error:  # noqa: BLE001 - reported as Raised, in its own fiber
+            return Raised(error)

@@ -1,0 +1,274 @@
+"""What each argument of a parked call is to a merge: rows of the batch, ragged text, a table, a plain value.
+
+`describe` turns one call into leaves with roles; calls whose leaves have equal features may share a forward. The
+rules are names and shapes, never model classes; whether they hold is not assumed but proved (see `proof`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import re
+import weakref
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+
+import torch
+
+from workers.stepping.fiber import ComponentCall
+
+Path = tuple[str | int, ...]
+
+
+class Role(StrEnum):
+    """What becomes of a leaf when calls merge."""
+
+    ROWS = "rows"  # concatenated along dimension 0, k rows for each row of the call
+    TEXT = "text"  # rows, and dimension 1 is zero-padded to the longest
+    MASK = "mask"  # rows of a text mask, padded with zeros; made when absent
+    SCALAR = "scalar"  # a 0-d tensor or number per call, spread to one value per row
+    SAMPLES = "samples"  # a list with one element per row; lists are joined
+    TABLE = "table"  # a list of plain values per row; joined, and equal in all calls
+    SHARED = "shared"  # equal in content in all calls; the first one's is used
+    VALUE = "value"  # a plain value, equal in all calls
+    OPAQUE = "opaque"  # an object nobody can merge
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One leaf: where it is, its role, and the feature that must be equal among calls that merge."""
+
+    path: Path
+    role: Role
+    feature: Hashable
+    value: Any
+    rows_per_row: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """One call's bound arguments and leaves. `primary` is the sample; `opaque` says what makes it unmergeable, if
+    anything does."""
+
+    bound: inspect.BoundArguments
+    rows: int
+    primary: Path
+    leaves: tuple[Leaf, ...]
+    text_length: int
+    opaque: str | None = None
+
+
+#: Tables that models use for the whole batch, with or without a batch dimension: never merged unless equal.
+SHARED_NAMES = re.compile(
+    r"(^|_)(rotary_emb|rope|freqs|freqs_cis|img_ids|txt_ids|image_ids|text_ids|position_ids|pos_ids|ids_offset"
+    r"|indices_grid|coords|pos_embed|grid|num_frames|height|width|fps)(_|$)"
+)
+TEXT_NAMES = re.compile(r"^(encoder_hidden_states|prompt_embeds|context|caption|text_|txt$|cond_embeds)")
+SCALAR_NAMES = re.compile(r"^(timestep|timesteps|t|sigma|sigmas|r_timestep|time|guidance)(_|$)")
+PRIMARY_NAMES = (
+    "sample", "hidden_states", "x", "input_ids", "inputs_embeds", "z", "latents", "pixel_values", "input_features",
+)  # fmt: skip
+#: Lists of plain values per row that really differ from row to row.
+ROW_LISTS = re.compile(r"^(txt_seq_lens|seq_lens)")
+#: Arguments that the method is known not to use.
+UNUSED = {("AutoencoderKL", "decode", "generator")}
+
+
+@lru_cache(maxsize=4096)
+def signature_of(kind: Hashable, method: str) -> inspect.Signature:
+    """The signature of a module class's method without `self`; models are called positionally and by name."""
+    function = kind.forward if method == "__call__" else getattr(kind, method)  # type: ignore[attr-defined]
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    return inspect.Signature(parameters)
+
+
+def describe(call: ComponentCall, roles: Mapping[Path, Role] | None = None) -> Description:
+    """Bind the call's arguments and give every leaf its role; `roles` overrides what the rules would say."""
+    kind = type(call.module)
+    bound = signature_of(kind, call.method).bind(*call.args, **call.kwargs)
+    names = signature_of(kind, call.method).parameters
+    for name in [name for name in bound.arguments if (kind.__name__, call.method, name) in UNUSED]:
+        del bound.arguments[name]
+    rows, primary = _primary(bound.arguments)
+    # Only where the sample itself is a list may other lists be lists of samples.
+    listed = len(primary) == 1 and isinstance(bound.arguments.get(str(primary[0])), list)
+    leaves: list[Leaf] = []
+    for name, value in bound.arguments.items():
+        leaves.extend(_leaves((name,), value, rows, primary, listed))
+    leaves = [_override(leaf, roles) for leaf in leaves] if roles else leaves
+    leaves = _with_masks(leaves, set(names), rows)
+    opaque = next(
+        (
+            f"argument {leaf.path[0]} is a {type(leaf.value).__name__}"
+            for leaf in leaves
+            if leaf.role is Role.OPAQUE
+        ),
+        None,
+    )
+    lengths = [leaf.value.shape[1] for leaf in leaves if leaf.role is Role.TEXT]
+    if not rows:
+        opaque = "it has no batch dimension"
+    return Description(bound, rows, primary, tuple(leaves), max(lengths, default=0), opaque)
+
+
+def _primary(arguments: Mapping[str, Any]) -> tuple[int, Path]:
+    """The number of rows, and the leaf that tells it: the sample, by name, else the first tensor of the call."""
+    flat = dict(arguments)
+    for value in (arguments.get("kwargs"),):
+        flat.update(value if isinstance(value, dict) else {})
+    ordered = [name for name in PRIMARY_NAMES if name in flat] + list(flat)
+    for name in ordered:
+        value = flat[name]
+        if isinstance(value, torch.Tensor) and value.ndim >= 1:
+            return value.shape[0], (name,)
+        if isinstance(value, list | tuple) and value and all(isinstance(item, torch.Tensor) for item in value):
+            return (len(value), (name,)) if isinstance(value, list) else (value[0].shape[0], (name, 0))
+        if isinstance(value, list) and value and all(isinstance(item, list) for item in value):
+            return len(value), (name,)
+    for item in arguments.get("args", ()):
+        if isinstance(item, torch.Tensor) and item.ndim >= 1:
+            return item.shape[0], ("args", 0)
+    return 0, ()
+
+
+def _leaves(path: Path, value: Any, rows: int, primary: Path, listed: bool) -> Iterator[Leaf]:
+    name = next((str(part) for part in reversed(path) if isinstance(part, str)), "")
+    if isinstance(value, torch.Tensor):
+        yield _tensor_leaf(path, name, value, rows, primary)
+    elif isinstance(value, list) and listed and _is_sample_list(path, value, rows, primary):
+        yield Leaf(path, Role.SAMPLES, ("samples", _samples_feature(value)), value)
+    elif isinstance(value, list) and value and len(value) == rows and _is_plain(value):
+        feature = ("table",) if ROW_LISTS.match(name) else ("table", _freeze(value[:1]), _uniform(value))
+        yield Leaf(path, Role.TABLE, feature, value)
+    elif isinstance(value, dict):
+        yield Leaf(path, Role.VALUE, ("dict", type(value).__qualname__, tuple(value)), value)
+        for key, item in value.items():
+            yield from _leaves((*path, key), item, rows, primary, listed)
+    elif isinstance(value, list | tuple):
+        yield Leaf(path, Role.VALUE, (type(value).__qualname__, len(value)), value)
+        for index, item in enumerate(value):
+            yield from _leaves((*path, index), item, rows, primary, listed)
+    elif isinstance(value, int | float) and not isinstance(value, bool) and SCALAR_NAMES.match(name):
+        yield Leaf(path, Role.SCALAR, ("scalar", type(value).__name__), value)
+    elif _is_plain(value):
+        yield Leaf(path, Role.VALUE, ("value", _freeze(value)), value)
+    else:
+        yield Leaf(path, Role.OPAQUE, ("opaque", id(value)), value)
+
+
+def _tensor_leaf(path: Path, name: str, value: torch.Tensor, rows: int, primary: Path) -> Leaf:
+    kind = (str(value.dtype), str(value.device))
+    if value.ndim == 0:
+        return Leaf(path, Role.SCALAR, ("scalar", kind), value)
+    by_rows = rows > 0 and value.shape[0] % rows == 0
+    times = value.shape[0] // rows if by_rows else 0
+    rest = tuple(value.shape[1:])
+    if path == primary:
+        return Leaf(path, Role.ROWS, ("rows", kind, times, rest), value, times)
+    if any(isinstance(part, str) and SHARED_NAMES.search(part) for part in path):
+        return shared_leaf(path, value)
+    if times == 1 and value.ndim == 3 and TEXT_NAMES.match(name) and value.is_floating_point():
+        return Leaf(path, Role.TEXT, ("text", kind, rest[1:]), value)
+    if times == 1 or (times > 1 and value.ndim >= 3 and value.is_floating_point()):
+        return Leaf(path, Role.ROWS, ("rows", kind, times, rest), value, times)
+    return shared_leaf(path, value)
+
+
+def shared_leaf(path: Path, value: torch.Tensor) -> Leaf:
+    """A tensor that must be equal in content; its digest is taken once for each tensor object."""
+    return Leaf(path, Role.SHARED, ("shared", str(value.device), digest(value)), value)
+
+
+def _override(leaf: Leaf, roles: Mapping[Path, Role]) -> Leaf:
+    role = roles.get(leaf.path)
+    if role is None or not isinstance(leaf.value, torch.Tensor) or role is leaf.role:
+        return leaf
+    if role is Role.SHARED:
+        return shared_leaf(leaf.path, leaf.value)
+    rest = tuple(leaf.value.shape[1:])
+    return Leaf(leaf.path, Role.ROWS, ("rows*", str(leaf.value.dtype), leaf.value.shape[0], rest), leaf.value)
+
+
+def _with_masks(leaves: list[Leaf], names: set[str], rows: int) -> list[Leaf]:
+    """Tie text leaves to their masks. Text whose model takes no mask keeps its exact length as a feature."""
+    found: dict[Path, Leaf] = {}
+    by_path = {leaf.path: leaf for leaf in leaves}
+    for leaf in leaves:
+        if leaf.role is not Role.TEXT:
+            continue
+        mask_path = next((path for path in _mask_paths(leaf.path) if path[0] in names or path in by_path), None)
+        mask = by_path.get(mask_path) if mask_path else None
+        fits = mask is None or mask.value is None or _is_mask_of(mask.value, leaf.value)
+        if mask_path is None or not fits:
+            found[leaf.path] = replace(leaf, feature=(leaf.feature, leaf.value.shape[1]))
+            continue
+        given = None if mask is None else mask.value
+        found[mask_path] = Leaf(mask_path, Role.MASK, ("mask",), given)
+    result = [found.pop(leaf.path, leaf) for leaf in leaves]
+    return result + [leaf for leaf in found.values() if leaf.role is Role.MASK]
+
+
+def _mask_paths(path: Path) -> list[Path]:
+    head, name = path[:-1], str(path[-1])
+    candidates = [f"{name}_mask", name.replace("hidden_states", "attention_mask"), f"{name}_attention_mask"]
+    if name == "encoder_hidden_states":
+        candidates.append("encoder_attention_mask")
+    return [(*head, candidate) for candidate in candidates if candidate != name]
+
+
+def _is_mask_of(mask: Any, text: torch.Tensor) -> bool:
+    return isinstance(mask, torch.Tensor) and mask.shape == text.shape[:2]
+
+
+def _is_sample_list(path: Path, value: list[Any], rows: int, primary: Path) -> bool:
+    if not value or len(value) != rows or len(path) != 1:
+        return False
+    nested = all(item is None or isinstance(item, torch.Tensor | list) for item in value)
+    return nested and (path == primary or len(primary) == 1)
+
+
+def _samples_feature(value: list[Any]) -> Hashable:
+    first = value[0]
+    if isinstance(first, torch.Tensor):
+        return (str(first.dtype), first.ndim, str(first.device))
+    return type(first).__name__
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(_is_plain(item) for item in value)
+    return value is None or isinstance(
+        value, int | float | str | bool | bytes | torch.dtype | torch.device | torch.Size
+    )
+
+
+def _uniform(value: list[Any]) -> bool:
+    return all(item == value[0] for item in value)
+
+
+def _freeze(value: Any) -> Hashable:
+    if isinstance(value, list | tuple):
+        return (type(value).__name__, tuple(_freeze(item) for item in value))
+    return (type(value).__name__, value)
+
+
+_digests: dict[int, tuple[weakref.ref[torch.Tensor], int, bytes]] = {}
+
+
+def digest(value: torch.Tensor) -> bytes:
+    """A hash of shape, dtype and content, remembered for the tensor object: on a GPU it synchronises."""
+    version = 0 if value.is_inference() else value._version
+    held = _digests.get(id(value))
+    if held is not None and held[0]() is value and held[1] == version:
+        return held[2]
+    flat = value.detach().resolve_conj().contiguous().cpu()
+    raw = flat.reshape(-1).view(torch.uint8).numpy().tobytes() if flat.numel() else b""
+    made = (
+        hashlib.blake2b(raw, digest_size=16, person=b"leaf").digest() + repr((value.shape, value.dtype)).encode()
+    )
+    key = id(value)
+    _digests[key] = (weakref.ref(value, lambda _ref: _digests.pop(key, None)), version, made)
+    return made

@@ -1,0 +1,114 @@
+"""Which parked calls may share a forward: the batch key of a call, at four degrees of strictness.
+
+The runner gives the batcher the loosest key that has not been refuted; a proof that fails tightens it. Keys hold
+shapes and digests, never tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from workers.engine.calls import Lane
+from workers.stepping.fiber import ComponentCall, Fiber
+from workers.stepping.leaves import Description, Leaf, Path, Role, digest
+
+#: 0: equal features. 1: also rows and text lengths. 2: also the values of scalars and vectors (one timestep for
+#: all). 3: also everything but the sample itself.
+STRICTEST = 3
+
+
+@dataclass(eq=False)
+class PendingCall:
+    """A parked call with all that is known of it. `solo` is why it must run alone, if it must."""
+
+    call_id: int
+    request_id: str
+    fiber: Fiber
+    call: ComponentCall
+    lane: Lane
+    description: Description
+    circumstances: Hashable
+    solo: str | None = None
+    level: int = 0
+    _keys: dict[int, Hashable] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def structure(self) -> Hashable:
+        """The merge plan without sizes: what a proof is about."""
+        leaves = tuple((leaf.path, leaf.role, _plain(leaf)) for leaf in self.description.leaves)
+        return (id(self.call.module), self.call.method, self.circumstances, leaves)
+
+    def key(self, level: int) -> Hashable:
+        """The batch key at this strictness."""
+        if self.solo:
+            return ("alone", self.request_id)
+        if level not in self._keys:
+            features = tuple((leaf.path, leaf.feature) for leaf in self.description.leaves)
+            extra = tuple(_value(leaf) for leaf in self._others() if _counts(leaf, level))
+            size = (self.description.rows, self.description.text_length) if level else ()
+            self._keys[level] = hash((self.structure, features, size, extra)), level
+        return self._keys[level]
+
+    def _others(self) -> list[Leaf]:
+        return [leaf for leaf in self.description.leaves if leaf.path != self.description.primary]
+
+
+@dataclass(frozen=True)
+class Variation:
+    """One way to merge: leaves whose role differs from the rule, and into how many roles the batch is ordered."""
+
+    roles: tuple[tuple[Path, Role], ...] = ()
+    order_roles: int = 1
+
+
+#: The rules as they stand.
+BY_RULE = Variation()
+
+
+def variations(calls: Sequence[Description]) -> list[Variation]:
+    """The ways to try when the rules' own way fails, likeliest first.
+
+    Leaves that the rule reads as rows may be tables that the model uses for the whole batch (only if all calls
+    agree on them), and the batch may be split by role.
+    """
+    rows = {call.rows for call in calls}
+    by_role = rows.pop() if len(rows) == 1 else 1
+    found = [BY_RULE]
+    if by_role > 1:
+        found.append(Variation(order_roles=by_role))
+    flips = [
+        (leaves[0].path, Role.SHARED if leaves[0].role is Role.ROWS else Role.ROWS)
+        for leaves in zip(*(call.leaves for call in calls), strict=True)
+        if leaves[0].path != calls[0].primary and _may_flip(leaves)
+    ]
+    found += [Variation((flip,)) for flip in flips[:8]]
+    if 1 < len(flips) <= 8:
+        found.append(Variation(tuple(flips)))
+    return found
+
+
+def _may_flip(leaves: Sequence[Leaf]) -> bool:
+    first = leaves[0]
+    return first.role in (Role.ROWS, Role.SHARED) and all(
+        digest(leaf.value) == digest(first.value) for leaf in leaves
+    )
+
+
+def _plain(leaf: Leaf) -> Hashable:
+    if leaf.role in (Role.VALUE, Role.TABLE, Role.OPAQUE, Role.SAMPLES):
+        return leaf.feature
+    return leaf.rows_per_row if leaf.role is Role.ROWS else None
+
+
+def _counts(leaf: Leaf, level: int) -> bool:
+    """Whether the leaf's value is part of the key at this strictness."""
+    if level >= STRICTEST:
+        return leaf.role in (Role.ROWS, Role.TEXT, Role.MASK, Role.SCALAR)
+    vector = leaf.role is Role.ROWS and leaf.value.ndim == 1
+    return level == 2 and (leaf.role is Role.SCALAR or vector)
+
+
+def _value(leaf: Leaf) -> Hashable:
+    return digest(leaf.value) if hasattr(leaf.value, "shape") else leaf.value

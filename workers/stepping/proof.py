@@ -1,0 +1,220 @@
+"""Proof before trust: a way of merging that nobody knows runs beside the calls run alone, and is compared.
+
+What is proved is a merge plan (which leaves were joined, shared, padded; which numbers of rows), kept in a book. A
+refuted plan is never used again: its calls are tried in stricter company and at last run alone. One member of
+about every thousandth batch is audited for ever.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from workers.stepping.deviation import FLOOR, Deviation, bound, deviation
+from workers.stepping.leaves import Description, describe
+from workers.stepping.merging import Order, Unmergeable
+from workers.stepping.plan import STRICTEST, PendingCall, Variation, variations
+
+#: About every so many merged batches, one member is run alone and compared.
+AUDIT_PERIOD = 1000
+
+#: Runs a merged batch: the calls, their descriptions, the order of their rows. Returns each call's output.
+RunMerged = Callable[[Sequence[PendingCall], Sequence[Description], Order], list[Any]]
+#: Runs one call alone under its own fiber's state. Raises SideEffects after a run that cannot be repeated.
+RunAlone = Callable[[PendingCall], Any]
+
+
+class SideEffects(Exception):
+    """The call drew random numbers or wrote into its arguments; `output` is what it returned."""
+
+    def __init__(self, reason: str, output: Any) -> None:
+        super().__init__(reason)
+        self.output = output
+
+
+@dataclass
+class Verdict:
+    """What the book says of a merge plan. `variation` is None when it was refuted, `reason` then says why."""
+
+    variation: Variation | None
+    allowed: Deviation = field(default_factory=Deviation)
+    worst: Deviation = field(default_factory=Deviation)
+    reason: str = ""
+    compositions: set[Hashable] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Served:
+    """The outputs of calls that were served together; None stands for a call that must run in its fiber."""
+
+    calls: tuple[PendingCall, ...]
+    outputs: tuple[Any, ...] | None
+    shared: bool
+
+
+class Prover:
+    """Serves groups of calls with equal keys, by the book."""
+
+    def __init__(self, run_merged: RunMerged, run_alone: RunAlone, seed: int = 0) -> None:
+        self._run_merged = run_merged
+        self._run_alone = run_alone
+        self._book: dict[Hashable, Verdict] = {}
+        self._levels: dict[Hashable, int] = {}
+        self._alone: dict[Hashable, str] = {}
+        self._random = random.Random(seed)
+        self.proofs = 0
+        self.audits = 0
+
+    @property
+    def verdicts(self) -> dict[Hashable, Verdict]:
+        """The book, for `omni-jobs models --verbose`."""
+        return self._book
+
+    def level(self, pending: PendingCall) -> int:
+        """The strictness at which this call's plan has not been refuted."""
+        return self._levels.get(pending.structure, 0)
+
+    def why_alone(self, pending: PendingCall) -> str | None:
+        """Why calls like this one run alone, if that is known."""
+        return pending.solo or self._alone.get(pending.structure)
+
+    def serve(self, group: Sequence[PendingCall]) -> list[Served]:
+        """Serve these calls, which have equal keys at `level`: together if proved, else as proof demands."""
+        if len(group) == 1 or self.why_alone(group[0]):
+            return [Served((call,), None, shared=False) for call in group]
+        level = self.level(group[0])
+        verdict = self._book.get(self._entry(group, level))
+        if verdict is None:
+            return self._prove(group, level)
+        if verdict.variation is None:
+            return [part for sub in self._stricter(group, level + 1) for part in self.serve(sub)]
+        composition = _composition(group)
+        if composition not in verdict.compositions or self._random.random() < 1 / AUDIT_PERIOD:
+            return self._audit(group, verdict, composition)
+        return [Served(tuple(group), tuple(self._merged(group, verdict.variation)), shared=True)]
+
+    def _audit(self, group: Sequence[PendingCall], verdict: Verdict, composition: Hashable) -> list[Served]:
+        """Run merged and one random member alone as well: for a new mix of rows, and now and then for ever."""
+        assert verdict.variation is not None
+        self.audits += 1
+        index = self._random.randrange(len(group))
+        try:
+            reference = self._run_alone(group[index])
+            outputs = self._merged(group, verdict.variation)
+            found = deviation(reference, outputs[index])
+        except (Unmergeable, SideEffects) as error:
+            found, outputs = Deviation(math.inf, math.inf), []
+            reason = str(error)
+        if found.within(verdict.allowed):
+            verdict.compositions.add(composition)
+            verdict.worst = verdict.worst.worst(found)
+            return [Served(tuple(group), tuple(outputs), shared=True)]
+        reason = f"an audit found a difference of {found.rms:.1e}" if outputs else reason
+        verdict.variation, verdict.reason = None, reason
+        return self._prove(group, self.level(group[0]))
+
+    def _prove(self, group: Sequence[PendingCall], level: int) -> list[Served]:
+        self.proofs += 1
+        alone: dict[int, Any] = {}
+        effect = None
+        for call in group:
+            try:
+                alone[call.call_id] = self._run_alone(call)
+            except SideEffects as error:
+                alone[call.call_id] = error.output
+                effect = str(error)
+                break
+        if effect is not None:
+            self._alone[group[0].structure] = effect
+            return [
+                Served((call,), (alone[call.call_id],) if call.call_id in alone else None, shared=False)
+                for call in group
+            ]
+        return self._search(group, level, alone)
+
+    def _search(self, group: Sequence[PendingCall], level: int, alone: dict[int, Any]) -> list[Served]:
+        """Find a way to merge that agrees with the outputs run alone; else split by a stricter key and go on."""
+        if len(group) == 1:
+            return [Served((group[0],), (alone[group[0].call_id],), shared=False)]
+        entry = self._entry(group, level)
+        reason = "no way of merging was found"
+        for variation in variations([call.description for call in group]):
+            try:
+                outputs, found, allowed = self._try(group, variation, alone)
+            except Unmergeable as error:
+                reason = str(error)
+                continue
+            except (
+                RuntimeError,
+                ValueError,
+                TypeError,
+                IndexError,
+                AssertionError,
+                AttributeError,
+                KeyError,
+            ) as error:
+                if isinstance(error, torch.OutOfMemoryError):
+                    raise
+                reason = f"the model refused the merged call: {str(error)[:120]}"
+                continue
+            if found.within(allowed):
+                self._book[entry] = Verdict(variation, allowed, found, "", {_composition(group)})
+                return [Served(tuple(group), tuple(outputs), shared=True)]
+            reason = f"merged differs from alone by {found.rms:.1e}, allowed {allowed.rms:.1e}"
+        self._book[entry] = Verdict(None, reason=reason)
+        if level == STRICTEST:
+            self._alone[group[0].structure] = reason
+            return [Served((call,), (alone[call.call_id],), shared=False) for call in group]
+        # The next batch of this plan starts from the stricter key at once.
+        self._levels[group[0].structure] = level + 1
+        return [part for sub in self._stricter(group, level + 1) for part in self._search(sub, level + 1, alone)]
+
+    def _try(
+        self, group: Sequence[PendingCall], variation: Variation, alone: dict[int, Any]
+    ) -> tuple[list[Any], Deviation, Deviation]:
+        outputs = self._merged(group, variation)
+        found = Deviation()
+        for call, output in zip(group, outputs, strict=True):
+            found = found.worst(deviation(alone[call.call_id], output))
+        control = Deviation()
+        first = group[0]
+        for output in self._merged([first] * len(group), variation):
+            control = control.worst(deviation(alone[first.call_id], output))
+        return outputs, found, bound(control, _coarsest(first.description, alone[first.call_id]))
+
+    def _merged(self, group: Sequence[PendingCall], variation: Variation) -> list[Any]:
+        descriptions = [call.description for call in group]
+        if variation.roles:
+            descriptions = [describe(call.call, dict(variation.roles)) for call in group]
+        samples = any(leaf.role.value == "samples" for leaf in descriptions[0].leaves)
+        order = Order(tuple(item.rows for item in descriptions), variation.order_roles, samples)
+        return self._run_merged(group, descriptions, order)
+
+    def _stricter(self, group: Sequence[PendingCall], level: int) -> list[list[PendingCall]]:
+        parts: dict[Hashable, list[PendingCall]] = {}
+        for call in group:
+            parts.setdefault(call.key(level), []).append(call)
+        return list(parts.values())
+
+    def _entry(self, group: Sequence[PendingCall], level: int) -> Hashable:
+        rows = frozenset(call.description.rows for call in group)
+        ragged = len({call.description.text_length for call in group}) > 1
+        return (group[0].structure, level, rows, ragged)
+
+
+def _composition(group: Sequence[PendingCall]) -> Hashable:
+    return tuple(sorted(call.description.rows for call in group))
+
+
+def _coarsest(description: Description, output: Any) -> torch.dtype:
+    """The least precise floating dtype among inputs and outputs."""
+    values = [leaf.value for leaf in description.leaves] + (
+        list(output) if isinstance(output, tuple) else [output]
+    )
+    dtypes = {value.dtype for value in values if isinstance(value, torch.Tensor) and value.is_floating_point()}
+    return max(dtypes & FLOOR.keys(), key=lambda dtype: FLOOR[dtype], default=torch.float32)
