@@ -165,7 +165,10 @@ def main(descriptor: int) -> int:
         os._exit(0)  # the worker is gone: end, whatever the device is doing
 
     threading.Thread(target=read, name="requests", daemon=True).start()
-    return child.run()
+    try:
+        return child.run()
+    except ConnectionError:
+        return 0  # the worker is gone, and the reader has not noticed yet
 
 
 if __name__ == "__main__":

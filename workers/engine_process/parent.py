@@ -132,9 +132,9 @@ class EngineProcess:
 
     def _budget_seconds(self) -> float:
         with self._lock:
-            loading = [s.row.load_budget_seconds for s in self.models.values() if s.phase == "loading"]
-            if loading:
-                return max(loading)
+            unready = [s.row for s in self.models.values() if s.phase in ("starting", "loading")]
+            if unready:
+                return max(row.load_budget_seconds for row in unready)
             batch = [self._pending[i].request.model for i in self._batch if i in self._pending]
         rows = [self.models[name].row for name in batch] or [state.row for state in self.models.values()]
         return max(row.call_budget_seconds for row in rows)
