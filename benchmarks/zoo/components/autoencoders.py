@@ -58,7 +58,7 @@ HUNYUAN_VIDEO: dict[str, Any] = {
     "norm_num_groups": 4,
 }
 WAN: dict[str, Any] = {
-    "base_dim": 3,
+    "base_dim": 8,
     "z_dim": 16,
     "dim_mult": [1, 1, 1, 1],
     "num_res_blocks": 1,
@@ -102,10 +102,11 @@ ROWS: dict[str, dict[str, Any]] = {
     "AutoencoderKLWan": WAN,
     "AutoencoderKLWan/2.2": WAN
     | {"z_dim": 48, "latents_mean": [0.0] * 48, "latents_std": [1.0] * 48, "in_channels": 12, "out_channels": 12}
-    | {"is_residual": True, "patch_size": 2, "scale_factor_spatial": 16, "decoder_base_dim": 3}
+    | {"is_residual": True, "patch_size": 2, "scale_factor_spatial": 16, "decoder_base_dim": 8}
     | {"dim_mult": [1, 1, 1, 1], "temperal_downsample": [False, True, True], "scale_factor_temporal": 4},
     "AutoencoderKLLTXVideo": LTX,
-    "AutoencoderKLLTXVideo/timestep": LTX
+    "AutoencoderKLLTXVideo/timestep": LTX | {"timestep_conditioning": True},
+    "AutoencoderKLLTXVideo/noise": LTX
     | {"timestep_conditioning": True, "decoder_inject_noise": (True, False, False, False, False)},
     "AutoencoderKLCogVideoX": COGVIDEOX,
     "AutoencoderOobleck": {
@@ -137,6 +138,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "spatial_compression_ratio": 8,
         "temporal_compression_ratio": 2,
     },
-    "AutoencoderKLQwenImage/layered": QWEN_IMAGE | {"input_channels": 4},
+    "AutoencoderKLQwenImage/layered": QWEN_IMAGE
+    | {"input_channels": 4, "z_dim": 8, "latents_mean": [0.0] * 8, "latents_std": [1.0] * 8},
     "AutoencoderKLQwenImage": QWEN_IMAGE,
 }

@@ -171,7 +171,8 @@ ROWS: dict[str, dict[str, Any]] = {
     "Flux2Transformer2DModel/plain": FLUX_2 | {"guidance_embeds": False},
     "QwenImageTransformer2DModel": QWEN_IMAGE,
     "QwenImageTransformer2DModel/zero-condition": QWEN_IMAGE | {"zero_cond_t": True},
-    "QwenImageTransformer2DModel/layered": QWEN_IMAGE | {"use_additional_t_cond": True, "use_layer3d_rope": True},
+    "QwenImageTransformer2DModel/layered": QWEN_IMAGE
+    | {"in_channels": 32, "out_channels": 8, "use_additional_t_cond": True, "use_layer3d_rope": True},
     "QwenImageControlNetModel": {key: value for key, value in QWEN_IMAGE.items() if key != "guidance_embeds"}
     | {"num_layers": 1},
     "QwenImageControlNetModel/inpaint": {
@@ -196,7 +197,13 @@ ROWS: dict[str, dict[str, Any]] = {
     "HunyuanImageTransformer2DModel": HUNYUAN_IMAGE,
     "HunyuanImageTransformer2DModel/distilled": HUNYUAN_IMAGE | {"guidance_embeds": True, "use_meanflow": True},
     "HunyuanImageTransformer2DModel/refiner": HUNYUAN_IMAGE
-    | {"in_channels": 8, "patch_size": (1, 1, 1), "rope_axes_dim": (4, 2, 2), "guidance_embeds": True}
+    | {
+        "in_channels": 16,
+        "out_channels": 8,
+        "patch_size": (1, 1, 1),
+        "rope_axes_dim": (4, 2, 2),
+        "guidance_embeds": True,
+    }
     | {"text_embed_2_dim": None},
     "HunyuanDiT2DModel": HUNYUAN_DIT,
     "HunyuanDiT2DControlNetModel": HUNYUAN_DIT_CONTROL,

@@ -12,6 +12,10 @@ EMBEDDING_SPREAD = 0.5
 BIAS_SPREAD = 0.05
 
 
+# Factors on layers whose random output would fill the range of a picture many times over.
+TAMED = {"AutoencoderKLCogVideoX": ("decoder.conv_out", 0.15)}
+
+
 @torch.no_grad()
 def randomise(module: torch.nn.Module) -> None:
     """Redraw all parameters from the global generator: matrices by fan-in, scales around one, biases small."""
@@ -28,3 +32,6 @@ def randomise(module: torch.nn.Module) -> None:
             parameter.normal_(1.0, BIAS_SPREAD)
         else:
             parameter.normal_(0.0, BIAS_SPREAD)
+        prefix, factor = TAMED.get(type(module).__name__, ("", 1.0))
+        if prefix and name.startswith(prefix):
+            parameter.mul_(factor)

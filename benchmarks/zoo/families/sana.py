@@ -1,5 +1,6 @@
 """Sana, Sana Sprint and Sana with a control network."""
 
+from functools import partial
 from typing import Any
 
 from benchmarks.zoo.case import Case
@@ -13,38 +14,25 @@ BASE: dict[str, Any] = {
     "transformer": "SanaTransformer2DModel",
 }
 SPRINT = BASE | {"scheduler": "SCMScheduler", "transformer": "SanaTransformer2DModel/sprint"}
-SIZE = (32, 64)
+CONTROL = BASE | {"controlnet": "SanaControlNetModel"}
 PLAIN: dict[str, Any] = {
     "max_sequence_length": 32,
     "complex_human_instruction": None,
     "use_resolution_binning": False,
+    "guidance_scale": 4.5,
 }
-CALL: dict[str, Any] = PLAIN | {"guidance_scale": 4.5, "negative_prompt": "bad quality"}
-SPRINT_CALL: dict[str, Any] = PLAIN | {"guidance_scale": 4.5, "intermediate_timesteps": None}
+CALL: dict[str, Any] = PLAIN | {"negative_prompt": "bad quality"}
+SPRINT_CALL: dict[str, Any] = PLAIN | {"intermediate_timesteps": None}
+SPRINT_IMAGE = SPRINT_CALL | {"image": Picture(), "strength": 0.7}
+INSTRUCTION = {"complex_human_instruction": ["Describe the image:"]}
+SanaCase = partial(Case, size=(32, 64))
 
 CASES = [
-    Case("sana", "SanaPipeline", BASE, CALL, size=SIZE),
-    Case("sana-dpm", "SanaPipeline", BASE | {"scheduler": "DPMSolverMultistepScheduler/flow"}, CALL),
-    Case(
-        "sana-instruction",
-        "SanaPipeline",
-        BASE,
-        CALL | {"complex_human_instruction": ["Describe the image:"]},
-        size=SIZE,
-    ),
-    Case("sana-sprint", "SanaSprintPipeline", SPRINT, SPRINT_CALL),
-    Case(
-        "sana-sprint-img2img",
-        "SanaSprintImg2ImgPipeline",
-        SPRINT,
-        SPRINT_CALL | {"image": Picture(), "strength": 0.7},
-        size=SIZE,
-    ),
-    Case(
-        "sana-controlnet",
-        "SanaControlNetPipeline",
-        BASE | {"controlnet": "SanaControlNetModel"},
-        CALL | {"control_image": Picture(salt=5)},
-    ),
-    Case("pag-sana", "SanaPAGPipeline", BASE, CALL | {"pag_scale": 3.0}, size=SIZE),
+    SanaCase("sana", "SanaPipeline", BASE, CALL),
+    SanaCase("sana-dpm", "SanaPipeline", BASE | {"scheduler": "DPMSolverMultistepScheduler/flow"}, CALL),
+    SanaCase("sana-instruction", "SanaPipeline", BASE, CALL | INSTRUCTION),
+    SanaCase("sana-sprint", "SanaSprintPipeline", SPRINT, SPRINT_CALL),
+    SanaCase("sana-sprint-img2img", "SanaSprintImg2ImgPipeline", SPRINT, SPRINT_IMAGE),
+    SanaCase("sana-controlnet", "SanaControlNetPipeline", CONTROL, CALL | {"control_image": Picture(salt=5)}),
+    SanaCase("pag-sana", "SanaPAGPipeline", BASE, CALL | {"pag_scale": 3.0}),
 ]
