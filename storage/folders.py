@@ -13,7 +13,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from storage.errors import AccessDenied, InvalidKey, NotFound, StorageError, StorageFull, Unreachable
+from storage.errors import (
+    AccessDenied,
+    InvalidKey,
+    Misconfigured,
+    NotFound,
+    StorageError,
+    StorageFull,
+    Unreachable,
+)
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -53,8 +61,18 @@ class FolderTree:
 
     @contextmanager
     def folder(self, parts: tuple[str, ...], *, create: bool = False) -> Iterator[int]:
-        """A descriptor of the folder; missing ones are made, durably, if `create`. Raises OSError."""
-        descriptor = os.open(self._root, _FOLDER & ~os.O_NOFOLLOW)
+        """A descriptor of the folder; missing ones are made, durably, if `create`.
+
+        Raises:
+            OSError: a folder is missing or is a link.
+            Misconfigured: the root itself is gone, which must not look like a store without objects.
+        """
+        try:
+            descriptor = os.open(self._root, _FOLDER & ~os.O_NOFOLLOW)
+        except FileNotFoundError as error:
+            raise Misconfigured(
+                f"storage folder {str(self._root)!r} is gone.", remedy="Mount or make it."
+            ) from error
         try:
             for part in parts:
                 if create:

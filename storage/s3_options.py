@@ -23,6 +23,7 @@ class S3Options:
         prefix: put before every key with a slash; empty for the whole bucket.
         endpoint: address of an S3-compatible server; None for Amazon's.
         public_endpoint: address that holders of links see, where it differs from `endpoint`.
+        region: None asks the AWS chain, and means `us-east-1` if that names none.
         path_style: bucket in the path, as most S3-compatibles want; None means yes when there is an endpoint.
         checksum: `when_required` for servers that refuse the CRC headers of newer S3 clients.
         access_key_id, secret_access_key, session_token: explicit credentials; without them the standard
@@ -33,7 +34,7 @@ class S3Options:
     prefix: str = ""
     endpoint: str | None = None
     public_endpoint: str | None = None
-    region: str = "us-east-1"
+    region: str | None = None
     path_style: bool | None = None
     checksum: Checksum = "when_supported"
     connect_timeout_seconds: float = 3.0
@@ -70,10 +71,11 @@ def new_client(options: S3Options, endpoint: str | None) -> Any:
     )
     try:
         with translated(options, "set up"):
-            return boto3.session.Session().client(
+            session = boto3.session.Session()
+            return session.client(
                 "s3",
                 endpoint_url=endpoint,
-                region_name=options.region,
+                region_name=options.region or session.region_name or "us-east-1",
                 config=config,
                 aws_access_key_id=options.access_key_id,
                 aws_secret_access_key=options.secret_access_key,

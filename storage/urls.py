@@ -73,7 +73,7 @@ def _parsed(options: Mapping[str, Any], parsers: Mapping[str, Callable[[Any], An
         try:
             parsed[name] = parsers[name](value)
         except ValueError as error:
-            shown = "" if name in _SECRETS else f" is {value!r}"
+            shown = "" if name in _SECRETS or "@" in str(value) else f" is {value!r}"
             raise Misconfigured(f"storage option {name!r}{shown}: {error}.") from None
     return parsed
 
