@@ -1,17 +1,85 @@
-"""Every Redis key, queue, task and channel name of the system, and how ids are made. Nobody else spells them."""
+"""Every Redis key, queue, task and channel name of the system, and how ids are made. Nobody else spells them.
+
+The Lua scripts get `KEY_PATTERNS` from here, so that a key is spelled once for both languages.
+"""
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from dataclasses import dataclass
 
 DEFAULT_ACCOUNT = "default"
-#: The Celery task that means "come and look"; its argument is a hint.
+#: The Celery task that means "come and look"; its arguments, account and job id, are a hint.
 DOORBELL_TASK = "omni_jobs.doorbell"
 #: The Celery task by which any Celery application submits a job.
 SUBMIT_TASK = "omni_jobs.submit"
 SUBMIT_QUEUE = "omni.submit"
+#: An account is a key part, therefore without colon and slash.
+ACCOUNT_PATTERN = re.compile(r"^[a-zA-Z0-9_.-]{1,64}$")
+
+#: What follows the prefix, by name; each %s is an account, an id, a priority or a model. Models come last,
+#: because only they may hold a colon.
+KEY_PATTERNS: dict[str, str] = {
+    # Hash: the job record, the truth.
+    "job": "job:%s:%s",
+    # List: the job's durable events, the n-th at index n-1. A stream would cost 4 KB per job.
+    "events": "events:%s:%s",
+    # String: the latest progress, JSON. Droppable.
+    "progress": "progress:%s:%s",
+    # String: the latest preview picture. Droppable.
+    "preview": "preview:%s:%s",
+    # Pub/sub: wakes whoever waits for this job.
+    "channel": "wake:%s:%s",
+    # Capped stream: the account's durable events, all jobs.
+    "feed": "feed:%s",
+    # Sorted set: the account's job ids by time of creation, all and by status.
+    "account_jobs": "jobs:%s",
+    "status_jobs": "jobs:%s:%s",
+    # String: "<job id> <fingerprint>" of the first body sent under an idempotency key.
+    "idempotency": "idempotency:%s:%s",
+    # String: an input's storage key, type, size and SHA-256, JSON.
+    "upload": "upload:%s:%s",
+    # Sorted set: ready jobs of one account, priority and model by due time.
+    "ready": "ready:%s:%s:%s",
+    # Sorted set: all ready jobs of a model by the time since which they wait.
+    "waiting": "waiting:%s",
+    # Sorted set: ready jobs that only an otherwise empty worker may run.
+    "alone": "alone:%s",
+    # Sorted set: models, or accounts of a model, that have ready jobs, by virtual time in device seconds.
+    "turns": "turns:%s",
+    # Hash: virtual times of all that ever had a turn; the field "" is the clock.
+    "virtual": "virtual:%s",
+    # Hash: per model the next moment to ring for jobs that nobody fetches, and the back-off.
+    "rung": "rung",
+    # Sorted sets of "account/job_id", by milliseconds: leases by expiry, held jobs by not_before, deadlines,
+    # finished records by the end of their time to live.
+    "leases": "leases",
+    "delayed": "delayed",
+    "deadlines": "deadlines",
+    "expiring": "expiring",
+    # String: how many jobs are queued.
+    "queued_count": "queued",
+    # String: what a claim with this nonce was given, for a repeated call after a lost answer.
+    "claimed": "claimed:%s",
+    # Sorted set of delivery ids by next try, those given up, and the hash of one delivery.
+    "outbox": "outbox",
+    "dead_deliveries": "outbox:dead",
+    "delivery": "delivery:%s",
+    # String: who reconciles; hash: when it last did, and the grace after a gap.
+    "leader": "leader",
+    "sweep": "sweep",
+    # Sorted set of worker ids by end of life, and the state of one, JSON.
+    "workers": "workers",
+    "worker": "worker:%s",
+    # Hash: model cards by name, JSON.
+    "cards": "cards",
+    # String: facts about the deployment that workers publish for producers, JSON without credentials.
+    "deployment": "deployment",
+    # Pub/sub: members of running jobs that were canceled.
+    "cancels": "cancels",
+}
 
 
 def model_queue(model: str) -> str:
@@ -24,48 +92,23 @@ def new_id(kind: str) -> str:
     return f"{kind}_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(8)}"
 
 
+def artifact_id(job_id: str, index: int) -> str:
+    """The id of a job's artifact; it names the job, so that no index is needed to find it."""
+    return f"art_{job_id.removeprefix('job_')}_{index}"
+
+
+def job_of_artifact(artifact: str) -> tuple[str, int] | None:
+    """The job id and index that an artifact id names; None if it is not one."""
+    match = re.fullmatch(r"art_([0-9a-f]{1,64})_(\d{1,4})", artifact)
+    return (f"job_{match[1]}", int(match[2])) if match else None
+
+
 @dataclass(frozen=True)
 class Keys:
-    """Key names under one prefix. `ref` is `account/job_id`, the member form used in every index."""
+    """Key names under one prefix."""
 
     prefix: str = "omni"
 
-    def job(self, account: str, job_id: str) -> str:
-        """Hash: the job record, the truth."""
-        return f"{self.prefix}:job:{account}:{job_id}"
-
-    def events(self, account: str, job_id: str) -> str:
-        """Stream: the job's durable events, id `<sequence>-0`."""
-        return f"{self.prefix}:events:{account}:{job_id}"
-
-    def progress(self, account: str, job_id: str) -> str:
-        """String: the latest progress, JSON. Droppable."""
-        return f"{self.prefix}:progress:{account}:{job_id}"
-
-    def preview(self, account: str, job_id: str) -> str:
-        """String: the latest preview picture. Droppable."""
-        return f"{self.prefix}:preview:{account}:{job_id}"
-
-    def feed(self, account: str) -> str:
-        """Capped stream: the account's durable events, all jobs."""
-        return f"{self.prefix}:feed:{account}"
-
-    def channel(self, account: str, job_id: str) -> str:
-        """Pub/sub: wakes whoever waits for this job."""
-        return f"{self.prefix}:wake:{account}:{job_id}"
-
-    def account_jobs(self, account: str) -> str:
-        """Sorted set: the account's job ids by time of creation."""
-        return f"{self.prefix}:jobs:{account}"
-
-    def status_jobs(self, account: str, status: str) -> str:
-        """Sorted set: the account's job ids in one status by time of creation."""
-        return f"{self.prefix}:jobs:{account}:{status}"
-
-    def idempotency(self, account: str, key: str) -> str:
-        """Hash: job id and fingerprint of the first body sent under this key."""
-        return f"{self.prefix}:idempotency:{account}:{key}"
-
-    def upload(self, account: str, upload_id: str) -> str:
-        """Hash: an input's storage key, type, size, SHA-256."""
-        return f"{self.prefix}:upload:{account}:{upload_id}"
+    def __call__(self, name: str, *parts: object) -> str:
+        """The full key of a row of `KEY_PATTERNS`."""
+        return f"{self.prefix}:{KEY_PATTERNS[name] % parts}"

@@ -2,6 +2,7 @@
 
 from omni_jobs.schemas.catalogue import ModelCard
 from omni_jobs.schemas.events import TERMINAL_EVENTS, Event, EventType
+from omni_jobs.schemas.fleet import Deployment, ModelState, Upload, WorkerInfo
 from omni_jobs.schemas.job import (
     DEFAULT_PRIORITY,
     MAX_SEED,
@@ -30,19 +31,23 @@ __all__ = [
     "SENTENCES",
     "TERMINAL_EVENTS",
     "Artifact",
+    "Deployment",
     "Event",
     "EventType",
     "Job",
     "JobError",
     "JobRequest",
     "ModelCard",
+    "ModelState",
     "OutputOptions",
     "Phase",
     "Progress",
     "Sharing",
     "Status",
+    "Upload",
     "Waiting",
     "WebhookOptions",
+    "WorkerInfo",
     "nearest",
     "parse_job",
     "sources_of",

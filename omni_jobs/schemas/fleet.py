@@ -1,0 +1,54 @@
+"""What workers say about themselves and about the deployment; the store keeps it, everybody may read it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+
+from omni_jobs.schemas.record import Record
+
+ModelState = Literal["loading", "ready", "failed"]
+
+
+class WorkerInfo(Record):
+    """One live worker. `models` maps each model it serves to its state there; `in_flight` of `slots` are taken."""
+
+    id: str
+    host: str
+    models: dict[str, ModelState]
+    slots: int
+    in_flight: int = 0
+    state: Literal["starting", "ready", "draining"] = "ready"
+    started_at: datetime
+    beat_at: datetime
+    device: str = ""
+    version: str = ""
+    details: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def free_slots(self) -> int:
+        return max(0, self.slots - self.in_flight) if self.state == "ready" else 0
+
+
+class Deployment(Record):
+    """What a producer that knows only the Redis URL needs besides; without credentials."""
+
+    storage_url: str
+    api_url: str | None = None
+    version: str = ""
+
+
+class Upload(Record):
+    """One stored input: where it lies and what it is. Pixels are given for pictures."""
+
+    id: str
+    key: str
+    content_type: str
+    size_bytes: int
+    sha256: str
+    width: int | None = None
+    height: int | None = None
+    filename: str | None = None
+    created_at: datetime

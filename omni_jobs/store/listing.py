@@ -1,0 +1,88 @@
+"""Pages of an account's jobs, newest first."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+
+from omni_jobs.errors import InvalidRequest
+from omni_jobs.schemas import Job, Status
+from omni_jobs.store.reading import Reading
+from omni_jobs.store.scripts import translated
+
+#: Records looked at by one call with filters; its cursor then continues.
+SCAN_LIMIT = 1000
+CHUNK = 100
+
+Places = list[tuple[int, str]]
+
+
+class Listing(Reading):
+    """Its one method is called `list`; a class of its own keeps the builtin's name usable elsewhere."""
+
+    def list(
+        self,
+        account: str,
+        *,
+        status: Status | None = None,
+        model: str | None = None,
+        tag: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> tuple[list[Job], str | None]:
+        """Jobs, newest first, and a cursor if there are or may be more. Raises InvalidRequest for the cursor."""
+        key = self.keys("status_jobs", account, status) if status else self.keys("account_jobs", account)
+        found: list[Job] = []
+        seen: tuple[int, str] | None = None
+        scanned = 0
+        for chunk in self._members(key, _parse_cursor(cursor)):
+            jobs = self._find(account, [job_id for _, job_id in chunk])
+            for place, job in zip(chunk, jobs, strict=True):
+                seen, scanned = place, scanned + 1
+                if job is not None and _matches(job, status, model, tag):
+                    found.append(job)
+                if len(found) == limit or scanned == SCAN_LIMIT:
+                    return found, _cursor(*seen)
+        return found, None
+
+    def _members(self, key: str, before: tuple[int, str] | None) -> Iterator[Places]:
+        """Chunks of an index, newest first, below a place; equal times are ordered by id."""
+        highest, offset = ("+inf" if before is None else before[0]), 0
+        while True:
+            with translated():
+                found = self.redis.zrevrangebyscore(key, highest, "-inf", offset, CHUNK, withscores=True)
+            places = [(int(score), member.decode()) for member, score in found]
+            chunk = [place for place in places if before is None or place < before]
+            if chunk:
+                yield chunk
+            if len(places) < CHUNK:
+                return
+            offset += CHUNK
+
+
+def _matches(job: Job, status: Status | None, model: str | None, tag: str | None) -> bool:
+    return (
+        (status is None or job.status is status)
+        and (model is None or job.request.model == model)
+        and (tag is None or tag in job.request.tags)
+    )
+
+
+def _cursor(created_ms: int, job_id: str) -> str:
+    return base64.urlsafe_b64encode(f"{created_ms} {job_id}".encode()).decode().rstrip("=")
+
+
+def _parse_cursor(cursor: str | None) -> tuple[int, str] | None:
+    if cursor is None:
+        return None
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        created_ms, _, job_id = text.partition(" ")
+        return int(created_ms), job_id
+    except ValueError as error:
+        raise InvalidRequest(
+            f"`cursor`: {cursor!r} is not one of ours.",
+            field="cursor",
+            value=cursor,
+            remedy="Pass what the page before gave, or leave it out.",
+        ) from error

@@ -1,0 +1,22 @@
+-- Ends or postpones a delivery. args: id, outcome (delivered, later, dead or replay), not_before_ms, error,
+-- dead_ttl_ms. Replies 1, or 0 if there is no such delivery.
+local delivery = key('delivery', args.id)
+if redis.call('EXISTS', delivery) == 0 then return 0 end
+if args.outcome == 'delivered' then
+  redis.call('ZREM', key('outbox'), args.id)
+  redis.call('ZREM', key('dead_deliveries'), args.id)
+  redis.call('DEL', delivery)
+  return 1
+end
+if args.error then redis.call('HSET', delivery, 'error', args.error) end
+if args.outcome == 'dead' then
+  redis.call('ZREM', key('outbox'), args.id)
+  redis.call('ZREMRANGEBYSCORE', key('dead_deliveries'), '-inf', ms(now - args.dead_ttl_ms))
+  redis.call('ZADD', key('dead_deliveries'), ms(now), args.id)
+  redis.call('PEXPIRE', delivery, ms(args.dead_ttl_ms))
+else
+  redis.call('ZREM', key('dead_deliveries'), args.id)
+  redis.call('PERSIST', delivery)
+  redis.call('ZADD', key('outbox'), ms(args.not_before_ms or now), args.id)
+end
+return 1

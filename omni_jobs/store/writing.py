@@ -1,0 +1,203 @@
+"""The life of a job in the store: created, claimed, renewed, moved. Each method is one atomic script.
+
+Every call may be repeated after a lost answer with the same effect: `create` by its id, `claim_next` by a nonce,
+`move` by attempt and target.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from omni_jobs.errors import IdempotencyMismatch, IllegalMove, NotFound, QueueFull, Superseded
+from omni_jobs.names import new_id
+from omni_jobs.schemas import Artifact, Job, JobError, JobRequest, Progress, Sharing, Status, sources_of
+from omni_jobs.store.codec import claim_of, compact, fields_of, job_of, new_fields
+from omni_jobs.store.core import StoreCore
+from omni_jobs.store.values import Claim, Ref
+
+#: Attempts of a job unless the caller says otherwise.
+MAX_ATTEMPTS = 5
+
+
+class Writing(StoreCore):
+    """Everything that changes a job."""
+
+    def create(
+        self,
+        request: JobRequest,
+        *,
+        account: str,
+        seed: int,
+        fingerprint: str,
+        shape: str = "",
+        cost_seconds: float = 1.0,
+        retry_of: str | None = None,
+        max_attempts: int = MAX_ATTEMPTS,
+        max_queued: int | None = None,
+        job_id: str | None = None,
+    ) -> tuple[Job, bool]:
+        """Writes a job, queued; the bool says whether it is new.
+
+        Args:
+            fingerprint: digest of the body, compared when an idempotency key comes again. No blanks.
+            shape: jobs of one shape can share batches.
+            cost_seconds: expected device time, for the fair share between accounts.
+            job_id: `job_...`; made here if absent. The same id again gives the job that is there.
+
+        Raises:
+            IdempotencyMismatch, QueueFull, InvalidRequest (the account), QueueUnavailable.
+        """
+        key = request.idempotency_key
+        fields = new_fields(
+            request,
+            job_id=job_id or new_id("job"),
+            account=self._check_account(account),
+            seed=seed,
+            shape=shape,
+            cost_seconds=cost_seconds,
+            max_attempts=max_attempts,
+            retry_of=retry_of,
+            idempotency=None if key is None else hashlib.sha256(key.encode()).hexdigest()[:32],
+        )
+        arguments = {"job": fields, "fingerprint": fingerprint, "max_queued": max_queued}
+        word, answer = self.scripts.run("create", arguments)
+        if word == b"mismatch":
+            raise IdempotencyMismatch(
+                f"`idempotency_key`: {key!r} was used by job {answer.decode()} with another body.",
+                field="idempotency_key",
+                value=key,
+                remedy="Send the first body again, or use a new key.",
+            )
+        if word == b"full":
+            raise QueueFull(f"{answer} jobs are queued, which is the limit.", remedy="Try again later.")
+        return job_of(fields_of(answer)), word == b"created"
+
+    def claim_next(
+        self,
+        worker: str,
+        models: Sequence[str],
+        *,
+        lease_seconds: float,
+        min_priority: int = 0,
+        shapes: Sequence[str] = (),
+        alone: bool = False,
+    ) -> Claim | None:
+        """Leases the best ready job of these models, or None.
+
+        Args:
+            min_priority: take only jobs of this priority or above; aging does not count here.
+            shapes: what the worker runs now; preferred among jobs that are equally due.
+            alone: the worker is empty and will take nothing beside a job that crashed twice; such jobs are
+                given to nobody else. See `Claim.crashes`.
+        """
+        arguments = {
+            "worker": worker,
+            "models": list(models),
+            "lease_ms": round(lease_seconds * 1000),
+            "min_priority": min_priority,
+            "shapes": list(shapes),
+            "alone": alone,
+            "nonce": secrets.token_hex(8),
+        }
+        reply = self.scripts.run("claim_next", arguments)
+        return claim_of(fields_of(reply[1]), lease_seconds) if reply[0] == b"claim" else None
+
+    def renew(self, worker: str, held: Iterable[tuple[str, str, int]], lease_seconds: float) -> set[Ref]:
+        """Prolongs leases given as (account, job id, attempt); returns those no longer this worker's."""
+        jobs = [list(one) for one in held]
+        if not jobs:
+            return set()
+        arguments = {"worker": worker, "lease_ms": round(lease_seconds * 1000), "jobs": jobs}
+        return {Ref.parse(ref.decode()) for ref in self.scripts.run("renew", arguments)}
+
+    def move(
+        self,
+        account: str,
+        job_id: str,
+        to: Status,
+        *,
+        attempt: int | None = None,
+        error: JobError | None = None,
+        artifacts: Sequence[Artifact] = (),
+        sharing: Sharing | None = None,
+        timings: dict[str, float] | None = None,
+        not_before_ms: int | None = None,
+        count_attempt: bool = True,
+        crashed: bool = False,
+        reason: str = "",
+    ) -> Job:
+        """Moves a job; the one door to every status but the first and `running`.
+
+        Args:
+            attempt: the caller's fencing token; workers always give it.
+            not_before_ms: with `QUEUED`: hold the job until then.
+            count_attempt: False gives the attempt back (drain, an innocent neighbour); its number stays used.
+            crashed: the device process died while this job was in the executing batch.
+
+        Returns:
+            The job after the move. A hand back whose last attempt is spent ends `FAILED` instead.
+
+        Raises:
+            IllegalMove, Superseded (the attempt is not current), NotFound, QueueUnavailable.
+        """
+        texts = {
+            "error": error and error.model_dump_json(exclude_none=True),
+            "artifacts": compact([one.model_dump(mode="json", exclude_none=True) for one in artifacts])
+            if artifacts
+            else None,
+            "sharing": sharing and sharing.model_dump_json(),
+            "timings": compact(timings) if timings else None,
+        }
+        arguments = {
+            "account": account,
+            "id": job_id,
+            "to": to.value,
+            "sources": [source.value for source in sources_of(to)],
+            "attempt": attempt,
+            "set": {name: text for name, text in texts.items() if text is not None},
+            "outputs": len(artifacts),
+            "device_seconds": None if sharing is None else sharing.device_seconds,
+            "not_before_ms": not_before_ms,
+            "count_attempt": count_attempt,
+            "crashed": crashed,
+            "reason": reason,
+        }
+        return self._moved(account, job_id, to, attempt, self.scripts.run("move", arguments))
+
+    @staticmethod
+    def _moved(account: str, job_id: str, to: Status, attempt: int | None, reply: list[Any]) -> Job:
+        match reply[0]:
+            case b"moved":
+                return job_of(fields_of(reply[1]))
+            case b"missing":
+                raise NotFound(f"There is no job {job_id} in account {account}.", field="job_id", value=job_id)
+            case b"superseded":
+                raise Superseded(
+                    f"Attempt {attempt} of job {job_id} is not current: "
+                    f"the job is {reply[1].decode()}, attempt {reply[2]}."
+                )
+            case b"newer":
+                raise IllegalMove(
+                    f"Job {job_id} was written by a later version (record {reply[1].decode()}).",
+                    remedy="Upgrade this process.",
+                )
+        raise IllegalMove(f"Job {job_id} is {reply[1].decode()}; it cannot become {to.value}.", value=to.value)
+
+    def note_progress(
+        self, account: str, job_id: str, attempt: int, progress: Progress, preview: bytes | None = None
+    ) -> bool:
+        """Keeps the latest progress and preview, and wakes who waits; False if the attempt is not current."""
+        blobs = (progress.model_dump_json(exclude_none=True).encode(), preview or b"")
+        arguments = {"has_progress": True, "has_preview": preview is not None}
+        return self._note(account, job_id, attempt, arguments, *blobs)
+
+    def note_checkpoint(self, account: str, job_id: str, attempt: int, pointer: dict[str, Any]) -> bool:
+        """Keeps where the next attempt may resume (small JSON); False if the attempt is not current."""
+        return self._note(account, job_id, attempt, {"checkpoint": compact(pointer)})
+
+    def _note(self, account: str, job_id: str, attempt: int, arguments: dict[str, Any], *blobs: bytes) -> bool:
+        named = {"account": account, "id": job_id, "attempt": attempt, **arguments}
+        return bool(self.scripts.run("note", named, *blobs))

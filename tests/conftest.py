@@ -1,0 +1,50 @@
+"""Fixtures that every suite shares: a real server with an append-only file, and a key prefix per test."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from omni_jobs.redis_server import RedisServer, start_server
+from omni_jobs.settings import Settings
+from omni_jobs.store import JobStore, connect
+from tests.servers.redis_binaries import Binary, binaries
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """The server that `omni-jobs up` would start on this machine."""
+    with start_server(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", params=binaries(), ids=lambda binary: binary.name)
+def any_redis_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RedisServer]:
+    """One server of each kind that is present."""
+    binary: Binary = request.param
+    with start_server(tmp_path_factory.mktemp(binary.name), binary=binary.path) as server:
+        yield server
+
+
+@pytest.fixture
+def key_prefix() -> str:
+    """A fresh prefix, so that tests share a server and nothing else."""
+    return f"t{secrets.token_hex(6)}"
+
+
+@pytest.fixture
+def settings(redis_server: RedisServer, key_prefix: str) -> Settings:
+    """Settings of one deployment on the session's server."""
+    return Settings(redis_url=redis_server.url, key_prefix=key_prefix)
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[JobStore]:
+    """An empty store."""
+    opened = connect(settings)
+    yield opened
+    opened.close()
