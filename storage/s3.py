@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -117,7 +118,8 @@ class S3Store(ObjectStore):
     def get(self, key: str) -> bytes:
         with translated(self, "get", key):
             answer = self._client.get_object(**self._target(key))
-            with answer["Body"] as body:
+            # Not `with body`: that hands out the raw stream below, without checksum and error handling.
+            with closing(answer["Body"]) as body:
                 content: bytes = body.read()
         with measured(content) as payload:
             expect_digest(key, payload.sha256, answer["Metadata"].get(SHA256_METADATA))

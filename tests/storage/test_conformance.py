@@ -13,6 +13,7 @@ import pytest
 
 from storage import ObjectInfo, ObjectStore
 from storage.errors import AlreadyExists, ChecksumMismatch, InvalidArgument, InvalidKey, NotFound
+from storage.payload import Data
 
 KEY = "out/job-1/2/0.png"
 
@@ -60,7 +61,8 @@ def test_bytes_paths_and_streams_are_stored_alike(store: ObjectStore, tmp_path: 
     file.write_bytes(content)
     begun = io.BytesIO(b"header" + content)
     begun.seek(6)
-    for name, data in {"bytes": content, "path": file, "begun": begun, "pipe": Unseekable(content)}.items():
+    forms: dict[str, Data] = {"bytes": content, "path": file, "begun": begun, "pipe": Unseekable(content)}
+    for name, data in forms.items():
         assert store.put(name, data).size_bytes == len(content)
         assert store.get(name) == content
     assert not begun.closed

@@ -7,8 +7,6 @@ import json
 import os
 import shutil
 import stat
-import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +16,7 @@ from hypothesis import strategies as st
 
 from storage import LocalStore
 from storage.arguments import check_key
-from storage.errors import AccessDenied, ChecksumMismatch, InvalidKey, Misconfigured, NotFound, StorageError
+from storage.errors import AccessDenied, ChecksumMismatch, InvalidKey, Misconfigured, StorageError
 
 KEY = "out/job-1/0.png"
 
@@ -119,73 +117,6 @@ def test_a_key_may_also_be_the_folder_of_others(store: LocalStore) -> None:
     assert store.get("a/b/c") == b"a/b/c"
     store.delete("a/b/c")
     assert store.get("a") == b"a"
-
-
-_PUT_FROM_PIPE = """
-import sys
-from pathlib import Path
-from storage import LocalStore
-LocalStore(sys.argv[1]).put(sys.argv[2], Path(sys.argv[3]))
-"""
-
-
-@pytest.mark.parametrize("before", [None, b"the old picture"])
-def test_killed_in_the_middle_of_a_put_nothing_half_is_seen(
-    store: LocalStore, root: Path, tmp_path: Path, before: bytes | None
-) -> None:
-    """The writer is killed with half of the bytes on the disk: readers see the old object, or none."""
-    if before is not None:
-        store.put(KEY, before)
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    command = [sys.executable, "-c", _PUT_FROM_PIPE, str(root), KEY, str(pipe)]
-    with subprocess.Popen(command, cwd=Path(__file__).parents[2]) as writer, pipe.open("wb") as half:
-        # More than a pipe and the writer's buffer hold: when this returns, some of it is on the disk.
-        half.write(b"x" * (4 << 20))
-        half.flush()
-        writer.kill()
-        writer.wait()
-    listed = [row.key for row in store.list()]
-    if before is None:
-        assert listed == []
-        with pytest.raises(NotFound):
-            store.get(KEY)
-    else:
-        assert listed == [KEY]
-        assert store.get(KEY) == before
-    assert any("~" in name and not name.endswith(".json") for name in files_below(root))
-    assert store.sweep_abandoned() == 0, "a put of a moment ago may still be running"
-    assert store.sweep_abandoned(older_than_seconds=-60) == 1
-    assert len(files_below(root)) == (0 if before is None else 2)
-    store.put(KEY, b"the new picture")
-    assert store.get(KEY) == b"the new picture"
-
-
-_PUT_FOREVER = """
-import sys
-from storage import LocalStore
-store = LocalStore(sys.argv[1])
-number = 0
-while True:
-    number += 1
-    store.put("pointer", str(number).encode() * 1000, metadata={"number": str(number)})
-    sys.stdout.write(f"{number}\\n")
-    sys.stdout.flush()
-"""
-
-
-@pytest.mark.parametrize("acknowledged", [1, 7, 20])
-def test_killed_between_puts_what_was_acknowledged_stays(store: LocalStore, root: Path, acknowledged: int) -> None:
-    command = [sys.executable, "-c", _PUT_FOREVER, str(root)]
-    with subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE) as writer:
-        assert writer.stdout is not None
-        for _ in range(acknowledged):
-            writer.stdout.readline()
-        writer.kill()
-        writer.wait()
-    number = int(store.head("pointer").metadata["number"])
-    assert number >= acknowledged
-    assert store.get("pointer") == str(number).encode() * 1000
 
 
 def test_damage_on_the_disk_is_told_and_never_served(store: LocalStore, root: Path) -> None:
