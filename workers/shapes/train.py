@@ -1,0 +1,238 @@
+"""Trains the transformer and the two text encoders of the demo model, jointly, on one CPU core.
+
+    python -m workers.shapes.train --folder /tmp/shapes --minutes 80
+    python -m workers.shapes.train --folder /tmp/shapes --minutes 40 --continue
+
+Rectified flow on fixed latents (`latents.py`), generation first and edits joined in after a while. The run can
+be stopped at any time and continued from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from workers.shapes.data import Batch, SceneSource
+from workers.shapes.latents import PatchBasis, fit_basis
+from workers.shapes.models import SHIFT, TEXT_TOKENS, build_clip, build_t5, build_tokenizer, build_transformer
+from workers.shapes.probe import probe
+
+BATCH = 64
+EDIT_BATCH = 40
+LEARNING_RATE = 2e-3
+MUON_LEARNING_RATE = 3e-3
+WARMUP_STEPS = 60
+DECAY_FROM = 0.75
+EMA = 0.997
+# Where the shape is decided: the share of noise levels drawn from the top of the range.
+TOP_SHARE, TOP_FROM = 0.3, 0.85
+LONGEST_PROMPT = 512
+CHECKPOINT_SECONDS = 150.0
+PROBE_SECONDS = 300.0
+
+
+class Trainee(nn.Module):
+    """The three networks that learn together, and their velocity prediction."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        tokenizer = build_tokenizer()
+        self.clip = build_clip(tokenizer)
+        self.t5 = build_t5(tokenizer)
+        self.transformer = build_transformer()
+
+    def forward(self, noisy: Tensor, level: Tensor, batch: Batch, padding: int, flow: Any) -> Tensor:
+        """Velocity, (batch, 64, 48), for noisy latents at levels (batch,) and prompts padded to `padding` tokens."""
+        pooled = self.clip(batch.tokens).pooler_output
+        words = self.t5(batch.tokens)[0]
+        tokens = noisy if batch.reference is None else torch.cat([noisy, batch.reference], dim=1)
+        ids = image_ids(0) if batch.reference is None else torch.cat([image_ids(0), image_ids(1)])
+        # All padding tokens are equal, so one of them with the logarithm of their number added to its
+        # attention score stands for all: prompts of 512 tokens are learned at the price of 16.
+        bias = torch.zeros(1, 1, 1, TEXT_TOKENS + tokens.shape[1])
+        bias[..., TEXT_TOKENS - 1] = math.log(padding - TEXT_TOKENS + 1)
+        predicted: Tensor = flow(
+            hidden_states=tokens,
+            encoder_hidden_states=words,
+            pooled_projections=pooled,
+            timestep=level,
+            img_ids=ids,
+            txt_ids=torch.zeros(TEXT_TOKENS, 3),
+            joint_attention_kwargs={"attention_mask": bias},
+            return_dict=False,
+        )[0]
+        return predicted[:, : noisy.shape[1]]
+
+
+def image_ids(first: int) -> Tensor:
+    """Rotary ids (64, 3) of a packed picture as the pipelines number them: 0 for the target, 1 for a reference."""
+    row, column = torch.meshgrid(torch.arange(8.0), torch.arange(8.0), indexing="ij")
+    return torch.stack([torch.full_like(row, first), row, column], dim=-1).flatten(0, 1)
+
+
+@dataclass
+class Progress:
+    """Where a run stands; `seconds` counts training time over all continuations."""
+
+    step: int = 0
+    seconds: float = 0.0
+
+
+def noise_levels(count: int) -> Tensor:
+    """Sigmas in (0, 1], (count,): the pipeline's own shifted schedule, with extra weight near pure noise."""
+    uniform = torch.rand(count)
+    shifted = SHIFT * uniform / (1 + (SHIFT - 1) * uniform)
+    top = TOP_FROM + (1 - TOP_FROM) * torch.rand(count)
+    return torch.where(torch.rand(count) < TOP_SHARE, top, shifted).clamp(min=0.02)
+
+
+def padded_length() -> int:
+    """A prompt length: as short as can be, as long as the pipeline's default, or anything between."""
+    choice = float(torch.rand(()))
+    if choice < 0.4:
+        return TEXT_TOKENS
+    if choice < 0.7:
+        return LONGEST_PROMPT
+    span = math.log(LONGEST_PROMPT / TEXT_TOKENS)
+    return int(TEXT_TOKENS * math.exp(span * float(torch.rand(()))))
+
+
+def loss_of(trainee: Trainee, batch: Batch, flow: Any) -> Tensor:
+    """Weighted squared error of the velocity at random noise levels."""
+    level = noise_levels(batch.target.shape[0])
+    noise = torch.randn_like(batch.target)
+    noisy = torch.lerp(batch.target, noise, level[:, None, None])
+    with torch.autocast("cpu", torch.bfloat16):
+        predicted = trainee(noisy, level, batch, padded_length(), flow)
+    return ((predicted.float() - (noise - batch.target)).square() * batch.weights).mean()
+
+
+def optimizers_of(trainee: Trainee) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices inside the networks, AdamW for everything at their edges."""
+    matrices, rest = [], []
+    for name, parameter in trainee.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        edge = any(part in name for part in ("embed_tokens", "embedding", "shared", "embedder", "transformer.proj_out"))
+        (rest if edge or parameter.ndim != 2 else matrices).append(parameter)
+    muon = torch.optim.Muon(matrices, lr=MUON_LEARNING_RATE, weight_decay=0.02, adjust_lr_fn="match_rms_adamw")
+    adam = torch.optim.AdamW(rest, lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.0)
+    for group in (*muon.param_groups, *adam.param_groups):
+        group["initial_lr"] = group["lr"]
+    return [muon, adam]
+
+
+def rate(step: int, share_done: float) -> float:
+    """Learning-rate factor: a short warm-up, then constant, then down to 2 % from DECAY_FROM of the time on."""
+    decay = max(0.02, min(1.0, (1 - share_done) / (1 - DECAY_FROM)))
+    return min(1.0, (step + 1) / WARMUP_STEPS) * decay
+
+
+class Run:
+    """One training run in a folder."""
+
+    def __init__(self, folder: Path, seed: int, edits_from_seconds: float, edit_share: float) -> None:
+        self.folder = folder
+        self.progress = Progress()
+        self.basis: PatchBasis = fit_basis()
+        self.source = SceneSource(build_tokenizer(), self.basis, seed)
+        self.trainee = Trainee(seed)
+        self.average = copy.deepcopy(self.trainee).requires_grad_(False).eval()
+        self.optimizers = optimizers_of(self.trainee)
+        self.flow = torch.compile(self.trainee.transformer)
+        self.edits_from_seconds = edits_from_seconds
+        self.edit_share = edit_share
+
+    def load(self) -> None:
+        """Take up the last checkpoint; data and noise go on with fresh random numbers."""
+        state = torch.load(self.folder / "checkpoint.pt", weights_only=True)
+        self.trainee.load_state_dict(state["trainee"])
+        self.average.load_state_dict(state["average"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        self.progress = Progress(state["step"], state["seconds"])
+        torch.manual_seed(state["step"])
+
+    def save(self) -> None:
+        """Write a checkpoint, replacing the last one only when complete."""
+        state = {
+            "trainee": self.trainee.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "step": self.progress.step,
+            "seconds": self.progress.seconds,
+        }
+        unfinished = self.folder / "checkpoint.part"
+        torch.save(state, unfinished)
+        unfinished.replace(self.folder / "checkpoint.pt")
+
+    def step(self, share_done: float) -> tuple[str, float]:
+        """One update; returns what it learned from and its loss."""
+        editing = self.progress.seconds >= self.edits_from_seconds and float(torch.rand(())) < self.edit_share
+        batch = self.source.edits(EDIT_BATCH) if editing else self.source.generations(BATCH)
+        loss = loss_of(self.trainee, batch, self.flow)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.trainee.parameters(), 1.0)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] * rate(self.progress.step, share_done)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        keep = min(EMA, (1 + self.progress.step) / (20 + self.progress.step))
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.trainee.parameters()), 1 - keep)
+        self.progress.step += 1
+        return ("edit" if editing else "generate"), float(loss.detach())
+
+    def train(self, minutes: float) -> None:
+        """Train for that long, with a line a minute, checkpoints and probes."""
+        started, before = time.monotonic(), self.progress.seconds
+        saved = probed = reported = started
+        losses: dict[str, list[float]] = {"generate": [], "edit": []}
+        while (share_done := (time.monotonic() - started) / (minutes * 60)) < 1:
+            kind, loss = self.step(share_done)
+            losses[kind].append(loss)
+            now = time.monotonic()
+            self.progress.seconds = before + now - started
+            if now - reported > 30:
+                means = {kind: round(sum(part) / len(part), 4) for kind, part in losses.items() if part}
+                print(f"{self.progress.seconds:.0f} s, step {self.progress.step}, loss {means}", flush=True)
+                losses, reported = {"generate": [], "edit": []}, now
+            if now - saved > CHECKPOINT_SECONDS:
+                self.save()
+                saved = now
+            if now - probed > PROBE_SECONDS:
+                print("probe", probe(self.average, self.basis), flush=True)
+                probed = time.monotonic()
+        self.save()
+        print("probe", probe(self.average, self.basis), flush=True)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, required=True, help="checkpoints go here")
+    parser.add_argument("--minutes", type=float, default=80.0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--edits-from-minute", type=float, default=20.0)
+    parser.add_argument("--edit-share", type=float, default=0.5)
+    parser.add_argument("--continue", dest="resume", action="store_true")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    run = Run(arguments.folder, arguments.seed, arguments.edits_from_minute * 60, arguments.edit_share)
+    if arguments.resume:
+        run.load()
+    run.train(arguments.minutes)
+
+
+if __name__ == "__main__":
+    main()
