@@ -97,6 +97,15 @@ ROWS: dict[str, dict[str, Any]] = {
     "AutoencoderKLFlux2": KL
     | {"block_out_channels": (8,), "latent_channels": 4}
     | {"down_block_types": ("DownEncoderBlock2D",), "up_block_types": ("UpDecoderBlock2D",)},
+    "VQModel": {
+        "in_channels": 3,
+        "out_channels": 3,
+        "block_out_channels": (8, 16),
+        "down_block_types": ("DownEncoderBlock2D",) * 2,
+        "up_block_types": ("UpDecoderBlock2D",) * 2,
+        "latent_channels": 3,
+        "norm_num_groups": 4,
+    },
     "AutoencoderDC": DC,
     "AutoencoderKLHunyuanVideo": HUNYUAN_VIDEO,
     "AutoencoderKLWan": WAN,

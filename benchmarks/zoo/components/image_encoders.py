@@ -57,10 +57,12 @@ def _qwen_vl_processor() -> Any:
 CONFIGURED: dict[str, tuple[str, dict[str, Any]]] = {
     "CLIPVisionModelWithProjection": ("CLIPVisionConfig", VISION),
     "CLIPVisionModel": ("CLIPVisionConfig", VISION),
+    "Siglip2VisionModel": ("Siglip2VisionConfig", VISION | {"num_patches": 64}),
     "SiglipVisionModel": ("SiglipVisionConfig", VISION),
 }
 PROCESSORS: dict[str, tuple[str, dict[str, Any]]] = {
     "CLIPImageProcessor": ("CLIPImageProcessor", {"size": IMAGE_SIZE, "crop_size": IMAGE_SIZE}),
+    "Siglip2ImageProcessor": ("Siglip2ImageProcessor", {"patch_size": 8, "max_num_patches": 64}),
     "SiglipImageProcessor": ("SiglipImageProcessor", {"size": SQUARE}),
 }
 

@@ -12,6 +12,13 @@ DPM: dict[str, Any] = STABLE_DIFFUSION | {"solver_order": 2}
 ROWS: dict[str, dict[str, Any]] = {
     "DDIMScheduler": STABLE_DIFFUSION | {"clip_sample": False, "set_alpha_to_one": False, "steps_offset": 1},
     "DDIMScheduler/v": STABLE_DIFFUSION | {"clip_sample": False, "prediction_type": "v_prediction"},
+    "DDPMScheduler/if": {
+        "beta_schedule": "squaredcos_cap_v2",
+        "thresholding": True,
+        "dynamic_thresholding_ratio": 0.95,
+        "sample_max_value": 1.0,
+        "variance_type": "learned_range",
+    },
     "DDPMScheduler": STABLE_DIFFUSION | {"clip_sample": False},
     "PNDMScheduler": STABLE_DIFFUSION | {"skip_prk_steps": True},
     "LMSDiscreteScheduler": STABLE_DIFFUSION,

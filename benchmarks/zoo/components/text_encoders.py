@@ -113,6 +113,8 @@ CONFIGURED: dict[str, tuple[str, dict[str, Any]]] = {
     "BertModel": ("BertConfig", BERT),
     "Gemma2Model": ("Gemma2Config", GEMMA),
     "GemmaModel": ("GemmaConfig", GEMMA),
+    "GlmModel": ("GlmConfig", LLAMA | {"head_dim": 8}),
+    "SmolLM3ForCausalLM": ("SmolLM3Config", LLAMA | {"head_dim": 8}),
     "LlamaModel": ("LlamaConfig", LLAMA),
     "LlamaForCausalLM": ("LlamaConfig", LLAMA),
     "Mistral3ForConditionalGeneration": ("Mistral3Config", MISTRAL3),

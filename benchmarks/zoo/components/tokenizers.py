@@ -137,7 +137,7 @@ def gemma() -> Any:
     )
 
 
-def llama() -> Any:
+def llama(**extra: Any) -> Any:
     from transformers import LlamaTokenizer
 
     vocabulary, merges = _spaced_pieces(LLAMA_SPECIAL)
@@ -147,6 +147,7 @@ def llama() -> Any:
         pad_token="<pad>",
         model_max_length=4096,
         chat_template=CHAT_TEMPLATE,
+        **extra,
     )
 
 
@@ -164,6 +165,8 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     "CLIPTokenizer": clip,
     "Qwen2Tokenizer": qwen,
     "T5Tokenizer": t5,
+    "T5Tokenizer/77": lambda: t5(77),
+    "LlamaTokenizer/padded-left": lambda: llama(padding_side="left"),
     "T5Tokenizer/25": lambda: t5(25),
     "GemmaTokenizer": gemma,
     "LlamaTokenizer": llama,

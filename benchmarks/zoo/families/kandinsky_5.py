@@ -25,7 +25,7 @@ CASES = [
         "kandinsky5-i2v",
         "Kandinsky5I2VPipeline",
         VIDEO | CONDITIONED,
-        CALL | {"num_frames": 13, "image": Picture()},
+        CALL | {"num_frames": 21, "image": Picture()},
         size=SIZE,
     ),
     Case(
