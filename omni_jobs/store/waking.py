@@ -130,6 +130,13 @@ class Waking(StoreCore):
         finally:
             undo()
 
+    def on_wake(self, account: str, job_id: str, callback: Callable[[], None]) -> Callable[[], None]:
+        """Calls back, in the listening thread, whenever the job said anything; returns the undoing.
+
+        It also calls once when it begins to listen. For callers with an event loop; `wait` is for threads.
+        """
+        return self._listen_to(self.keys("channel", account, job_id), lambda _data: callback())
+
     def on_cancel(self, callback: Callable[[Ref], None]) -> Callable[[], None]:
         """Calls back, in the listening thread, for each running job that is canceled; returns the undoing.
 

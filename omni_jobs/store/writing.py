@@ -73,7 +73,9 @@ class Writing(StoreCore):
             )
         if word == b"full":
             raise QueueFull(f"{answer} jobs are queued, which is the limit.", remedy="Try again later.")
-        return job_of(fields_of(answer)), word == b"created"
+        job = job_of(fields_of(answer))
+        # An id that was made here and is there already: the answer to the first sending was lost.
+        return job, word == b"created" or (job_id is None and job.id == fields["id"])
 
     def claim_next(
         self,

@@ -1,0 +1,191 @@
+"""How a job enters, is called off, and is tried again: the record first, the doorbell second.
+
+Every door (HTTP, client, CLI, bulk, a Celery task) comes through `submit`. What it refuses leaves no trace.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from kombu.exceptions import KombuError, OperationalError
+from redis.exceptions import RedisError
+
+from omni_jobs.celery_tasks import producer_app, send_doorbell
+from omni_jobs.errors import IllegalMove, InvalidRequest, NotFound
+from omni_jobs.names import DEFAULT_ACCOUNT
+from omni_jobs.schemas import MAX_SEED, Job, JobRequest, ModelCard, Status, parse_job
+from omni_jobs.store import JobStore, Ref, Ring
+from omni_jobs.store.codec import compact
+from omni_jobs.store.writing import MAX_ATTEMPTS
+
+LOG = structlog.get_logger(__name__)
+#: Above this many queued jobs a submit is refused, unless the caller has another limit.
+MAX_QUEUED = 200_000
+#: Expected device seconds of one step of one megapixel; corrected by what the job really used.
+_STEP_SECONDS_PER_MEGAPIXEL = 0.1
+_DEFAULT_STEPS = 30
+_DEFAULT_SIDE_PIXELS = 1024
+
+
+def submit(
+    store: JobStore,
+    job: JobRequest | Mapping[str, Any],
+    *,
+    account: str = DEFAULT_ACCOUNT,
+    max_attempts: int = MAX_ATTEMPTS,
+    max_queued: int | None = MAX_QUEUED,
+    retry_of: str | None = None,
+    job_id: str | None = None,
+) -> tuple[Job, bool]:
+    """Checks a job against its model's card, writes it, rings; the bool says whether the job is new.
+
+    Raises:
+        InvalidRequest: (or UnknownModel, IdempotencyMismatch) with the field, its value and the remedy.
+        QueueFull, QueueUnavailable: nothing was stored, or (lost answer) the same call again finds it.
+    """
+    request = job if isinstance(job, JobRequest) else parse_job(job)
+    card = store.card(request.model)
+    card.validate_job(request)
+    _check_deadline(request, datetime.now(UTC))
+    _check_inputs(store, account, request)
+    created, is_new = store.create(
+        request,
+        account=account,
+        seed=secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed,
+        fingerprint=fingerprint(request),
+        shape=shape_of(request, card),
+        cost_seconds=expected_seconds(request, card),
+        retry_of=retry_of,
+        max_attempts=max_attempts,
+        max_queued=max_queued,
+        job_id=job_id,
+    )
+    if is_new:
+        store.keep_uploads(account, [one for one in inputs_of(request) if one.startswith("upl_")])
+        if request.not_before is None or request.not_before <= datetime.now(UTC):
+            ring(store, request.model, Ref(account, created.id))
+    return created, is_new
+
+
+def cancel(store: JobStore, account: str, job_id: str) -> Job:
+    """Calls a job off at once; one that is already canceled is returned as it is.
+
+    Raises:
+        IllegalMove: it ended in another way. NotFound: there is no such job.
+    """
+    try:
+        return store.move(account, job_id, Status.CANCELED)
+    except IllegalMove:
+        job = store.get(account, job_id)
+        if job.status is Status.CANCELED:
+            return job
+        raise
+
+
+def retry(store: JobStore, account: str, job_id: str, *, max_attempts: int = MAX_ATTEMPTS) -> Job:
+    """Submits a finished job again, as a new job with the same seed and `retry_of`.
+
+    The idempotency key stays with the first job, and times that have passed are dropped.
+
+    Raises:
+        IllegalMove: the job has not ended yet. NotFound: there is no such job.
+    """
+    job = store.get(account, job_id)
+    if not job.is_finished:
+        raise IllegalMove(f"Job {job_id} is {job.status}; only a finished job is tried again.", value=job.status)
+    now = datetime.now(UTC)
+    old = job.request
+    again = old.model_copy(
+        update={
+            "seed": job.seed,
+            "idempotency_key": None,
+            "not_before": old.not_before if old.not_before and old.not_before > now else None,
+            "deadline": old.deadline if old.deadline and old.deadline > now else None,
+        }
+    )
+    return submit(store, again, account=account, max_attempts=max_attempts, retry_of=job_id)[0]
+
+
+def ring(store: JobStore, model: str, ref: Ref) -> None:
+    """Tells the workers of a model to come and look. A failure is logged: the reconciler rings again."""
+    try:
+        send_doorbell(producer_app(store.broker_url, store.keys.prefix), model, ref.account, ref.job_id)
+    except (KombuError, OperationalError, RedisError, OSError) as error:
+        LOG.warning("doorbell_failed", job=str(ref), model=model, error=str(error))
+
+
+def ring_all(store: JobStore, rings: Iterable[Ring]) -> None:
+    """Rings for what a sweep of the reconciler found."""
+    for one in rings:
+        ring(store, one.model, one.ref)
+
+
+def fingerprint(request: JobRequest) -> str:
+    """Digest of what a producer sent, the idempotency key apart; equal bodies have equal ones."""
+    body = request.model_dump(mode="json", exclude={"idempotency_key"}, exclude_defaults=True)
+    return hashlib.sha256(compact(_sorted(body)).encode()).hexdigest()[:32]
+
+
+def inputs_of(request: JobRequest) -> tuple[str, ...]:
+    """The ids of all stored objects that a job reads."""
+    return (*request.images, request.mask) if request.mask else request.images
+
+
+def shape_of(request: JobRequest, card: ModelCard) -> str:
+    """What must be equal for two jobs to have a chance to share batches: a hint for the claim, no promise."""
+    given = card.defaults | request.parameters
+    size = "x".join(str(given.get(name, "-")) for name in ("width", "height", "num_frames"))
+    return f"{request.task}:{size}:{len(request.images)}"
+
+
+def expected_seconds(request: JobRequest, card: ModelCard) -> float:
+    """A guess of the device time, by steps and pixels, for the fair share between accounts."""
+    given = card.defaults | request.parameters
+    pixels = _number(given, "width", _DEFAULT_SIDE_PIXELS) * _number(given, "height", _DEFAULT_SIDE_PIXELS)
+    frames = _number(given, "num_frames", 1)
+    steps = _number(given, "num_inference_steps", _DEFAULT_STEPS)
+    return max(0.001, request.num_outputs * steps * frames * pixels / 1e6 * _STEP_SECONDS_PER_MEGAPIXEL)
+
+
+def _number(given: Mapping[str, Any], name: str, default: float) -> float:
+    value = given.get(name)
+    return float(value) if isinstance(value, int | float) and value > 0 else default
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _sorted(value[name]) for name in sorted(value)}
+    return [_sorted(one) for one in value] if isinstance(value, list) else value
+
+
+def _check_deadline(request: JobRequest, now: datetime) -> None:
+    if request.deadline is not None and request.deadline <= now:
+        raise InvalidRequest(
+            "`deadline`: has passed already.",
+            field="deadline",
+            value=request.deadline.isoformat(),
+            remedy="Give a time in the future, with its zone.",
+        )
+
+
+def _check_inputs(store: JobStore, account: str, request: JobRequest) -> None:
+    for place, input_id in enumerate(inputs_of(request)):
+        field = f"images.{place}" if place < len(request.images) else "mask"
+        try:
+            found = store.find_input(account, input_id)
+        except NotFound as error:
+            raise InvalidRequest(
+                f"`{field}`: {input_id!r} is no upload and no artifact of this account.",
+                field=field,
+                value=input_id,
+                remedy="Upload the picture first; uploads and artifacts are kept for a limited time.",
+            ) from error
+        if not found.content_type.startswith(("image/", "video/", "audio/")):
+            raise InvalidRequest(
+                f"`{field}`: {input_id!r} is {found.content_type}, not a picture.", field=field, value=input_id
+            )

@@ -1,0 +1,68 @@
+"""An input on its way in: checked, stored with its digest, noted in the store. Used by the client and the API."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from omni_jobs.errors import Misconfigured, NotFound, OmniJobsError, StorageUnavailable
+from omni_jobs.media_check import MAX_BYTES, MAX_PIXELS, check_picture
+from omni_jobs.names import new_id
+from omni_jobs.schemas import Upload
+from omni_jobs.store import JobStore
+from storage import ObjectStore, StorageError
+from storage import errors as storage_errors
+
+
+@contextmanager
+def storage_errors_translated() -> Iterator[None]:
+    """Turns the storage package's errors into ours.
+
+    Raises:
+        NotFound, StorageUnavailable (trying again may help), Misconfigured.
+    """
+    try:
+        yield
+    except storage_errors.NotFound as error:
+        raise NotFound(str(error)) from error
+    except StorageError as error:
+        kind: type[OmniJobsError] = StorageUnavailable if error.retryable else Misconfigured
+        raise kind(f"Object storage: {error}") from error
+
+
+def add_picture(
+    store: JobStore,
+    objects: ObjectStore,
+    account: str,
+    data: bytes,
+    *,
+    filename: str | None = None,
+    max_bytes: int = MAX_BYTES,
+    max_pixels: int = MAX_PIXELS,
+) -> Upload:
+    """Checks a picture and keeps it: the object first, the note second, so that a note never lacks its object.
+
+    Raises:
+        InvalidMedia, StorageUnavailable, QueueUnavailable.
+    """
+    facts = check_picture(data, max_bytes=max_bytes, max_pixels=max_pixels)
+    digest = hashlib.sha256(data).hexdigest()
+    upload_id = new_id("upl")
+    key = f"uploads/{account}/{upload_id}"
+    with storage_errors_translated():
+        objects.put(key, data, content_type=facts.content_type, sha256=digest)
+    upload = Upload(
+        id=upload_id,
+        key=key,
+        content_type=facts.content_type,
+        size_bytes=len(data),
+        sha256=digest,
+        width=facts.width,
+        height=facts.height,
+        filename=filename,
+        created_at=datetime.now(UTC),
+    )
+    store.add_upload(account, upload)
+    return upload
