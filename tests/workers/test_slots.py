@@ -1,0 +1,134 @@
+"""Who may look for work: no doorbell is lost, reserved slots stay free, suspects get the worker to themselves."""
+
+from __future__ import annotations
+
+import threading
+
+from omni_jobs.schemas import JobRequest
+from omni_jobs.store import Claim
+from workers.slots import RESERVED_PRIORITY, Room, Slots
+
+
+def claim(crashes: int = 0, shape: str = "s") -> Claim:
+    return Claim(
+        account="default",
+        job_id="job_1",
+        attempt=1,
+        spent=1,
+        max_attempts=5,
+        request=JobRequest(model="m", prompt="p"),
+        seed=0,
+        shape=shape,
+        crashes=crashes,
+        created_ms=0,
+        deadline_ms=None,
+        checkpoint=None,
+        lease_seconds=1.0,
+    )
+
+
+def make(total: int = 4, reserved: int = 1) -> Slots:
+    return Slots(total, reserved, lambda taken: taken.crashes >= 2)
+
+
+def test_a_doorbell_beyond_the_slots_returns_at_once() -> None:
+    slots = make(2)
+    assert [slots.enter(), slots.enter(), slots.enter()] == [True, True, False]
+
+
+def test_a_doorbell_during_a_vain_look_makes_the_slot_look_again() -> None:
+    slots = make(1, 0)
+    assert slots.enter()
+    seen = slots.rings
+    assert not slots.enter()
+    assert not slots.leave(seen)
+    assert slots.leave(slots.rings)
+    assert slots.enter()
+
+
+def test_no_doorbell_is_lost_whatever_the_order() -> None:
+    """Every job is announced once; threads race; in the end none is left and no slot is."""
+    slots, jobs, lock = make(3, 0), [0], threading.Lock()
+
+    def take(_room: Room) -> Claim | None:
+        with lock:
+            if not jobs[0]:
+                return None
+            jobs[0] -= 1
+            return claim()
+
+    def look() -> None:
+        while True:
+            seen = slots.rings
+            if (taken := slots.claim(take)) is not None:
+                slots.done(taken)
+            elif slots.leave(seen):
+                return
+
+    def ring_often() -> None:
+        for _ in range(50):
+            with lock:
+                jobs[0] += 1
+            if slots.enter():
+                look()
+
+    threads = [threading.Thread(target=ring_often) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert jobs[0] == 0
+    assert slots.busy == 0
+
+
+def test_the_last_slots_are_for_high_priority() -> None:
+    slots, rooms = make(2, 1), []
+
+    def take(room: Room) -> Claim:
+        rooms.append(room)
+        return claim()
+
+    slots.claim(take)
+    slots.claim(take)
+    assert [room.min_priority for room in rooms] == [0, RESERVED_PRIORITY]
+    assert slots.claim(take) is None
+    assert slots.free == 0
+
+
+def test_only_an_empty_worker_takes_a_suspect_and_then_nothing_else() -> None:
+    slots, rooms = make(), []
+
+    def take(room: Room) -> Claim:
+        rooms.append(room)
+        return claim(crashes=2)
+
+    suspect = slots.claim(take)
+    assert suspect is not None
+    assert rooms[0].alone
+    assert slots.claim(take) is None
+    assert slots.done(suspect), "others are rung for when it is gone"
+
+
+def test_a_busy_worker_empties_itself_for_suspects_that_wait() -> None:
+    slots = make()
+    first = slots.claim(lambda _room: claim())
+    assert first is not None
+    slots.make_room_for_suspects(True)
+    assert slots.claim(lambda _room: claim()) is None
+    assert not slots.done(first)
+    assert slots.claim(lambda room: claim(crashes=2) if room.alone else None) is not None
+
+
+def test_shapes_in_flight_are_preferred() -> None:
+    slots = make()
+    slots.claim(lambda _room: claim(shape="a"))
+    taken = slots.claim(lambda room: claim(shape=room.shapes[0]))
+    assert taken is not None
+    assert taken.shape == "a"
+
+
+def test_a_closed_worker_claims_nothing() -> None:
+    slots = make()
+    slots.close()
+    assert not slots.enter()
+    assert slots.claim(lambda _room: claim()) is None

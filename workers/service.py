@@ -1,0 +1,114 @@
+"""One worker: its store, objects, engine process, slots and leases, from start to drain.
+
+The Celery app makes one and gives it to the task. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+
+from omni_jobs import queue
+from omni_jobs.errors import Misconfigured
+from omni_jobs.names import new_id
+from omni_jobs.settings import Settings
+from omni_jobs.store import Claim, Ref, connect
+from workers.engine_process import EngineProcess
+from workers.housekeeping import Housekeeping
+from workers.leases import Leases
+from workers.objects import open_objects
+from workers.registry import ModelRow
+from workers.slots import Slots
+from workers.spool_folder import own_spool
+
+log = structlog.get_logger(__name__)
+
+#: A job whose device process died this often with it in the batch runs with no company. As in the store's scripts.
+ALONE_AFTER_CRASHES = 2
+
+
+class WorkerService:
+    """Everything that one worker process owns."""
+
+    def __init__(self, settings: Settings, rows: Sequence[ModelRow], name: str | None = None) -> None:
+        """Open store and objects, both checked.
+
+        Raises:
+            Misconfigured, QueueUnavailable, StorageUnavailable: with the remedy.
+        """
+        if not rows:
+            raise Misconfigured(
+                "This worker has no model.",
+                field="model",
+                remedy="Give --model NAME=SOURCE or --config omni.toml.",
+            )
+        self.settings = settings
+        self.id = name or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
+        self.store = connect(settings)
+        self.objects = open_objects(settings)
+        self.spool: Path = own_spool(settings.data_dir / "spool")
+        self.is_closed = threading.Event()
+        self._draining = threading.Event()
+        self.slots = Slots(
+            settings.slots, settings.reserved_slots, lambda claim: claim.crashes >= ALONE_AFTER_CRASHES
+        )
+        self.engine = EngineProcess(rows, self.spool, self._engine_changed)
+        self.leases = Leases(self.store, self.id, settings.lease_seconds, lambda: self.engine.is_advancing)
+        self.housekeeping = Housekeeping(self)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models this worker serves, loaded or not."""
+        return tuple(self.engine.models)
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether it claims nothing any more."""
+        return self._draining.is_set()
+
+    def start(self) -> None:
+        """Spawn the engine process and begin to beat; jobs are claimed once a model is loaded."""
+        self.engine.start()
+        self.leases.start()
+        self.store.on_cancel(self.leases.lose)
+        self.housekeeping.start()
+
+    def drain(self) -> None:
+        """Claim nothing more and stop what runs; its slots hand it back. Returns at once."""
+        if self._draining.is_set():
+            return
+        log.info("worker drains", jobs=self.slots.busy)
+        self._draining.set()
+        self.slots.close()
+        self.leases.stop_all()
+
+    def close(self) -> None:
+        """Release everything, after the slots are done. Calling it twice is harmless."""
+        if self.is_closed.is_set():
+            return
+        self.drain()
+        self.is_closed.set()
+        self.housekeeping.close()
+        self.leases.close()
+        self.engine.close()
+        self.objects.close()
+        self.store.close()
+
+    def ring(self, claim: Claim) -> None:
+        """Ring for a job that went back to the queue."""
+        queue.ring(self.store, claim.request.model, claim.ref)
+
+    def ring_self(self, waiting: int) -> None:
+        """Ring for this many waiting jobs, as far as slots are free: their doorbells may have been lost."""
+        for model in self.engine.ready_models[:1]:
+            for _ in range(min(waiting, self.slots.free)):
+                queue.ring(self.store, model, Ref("", new_id("look")))
+
+    def _engine_changed(self) -> None:
+        self.housekeeping.wake()

@@ -1,0 +1,114 @@
+"""Who may look for work: counts the slots and decides what each may claim. Pure bookkeeping, no Redis.
+
+A doorbell means "make sure somebody is looking". One that comes while every slot is busy returns at once; one that
+comes while a slot finds nothing makes that slot look again, so that no doorbell is lost.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from omni_jobs.store import Claim
+
+#: Jobs of this priority and above may use the reserved slots.
+RESERVED_PRIORITY = 8
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a slot may claim: jobs of at least this priority; `alone` also those that tolerate no company."""
+
+    min_priority: int
+    alone: bool
+    shapes: tuple[str, ...]
+
+
+class Slots:
+    """The slots of one worker. `must_be_alone` tells of a claim whether it tolerates company."""
+
+    def __init__(self, total: int, reserved: int, must_be_alone: Callable[[Claim], bool]) -> None:
+        self.total = total
+        self._reserved = min(reserved, total - 1)
+        self._must_be_alone = must_be_alone
+        self._lock = threading.Lock()
+        self._claiming = threading.Lock()
+        self._looking = 0
+        self._rings = 0
+        self._shapes: Counter[str] = Counter()
+        self._has_exclusive = False
+        self._wants_empty = False
+        self._is_closed = False
+
+    @property
+    def busy(self) -> int:
+        """Jobs held now."""
+        return self._shapes.total()
+
+    @property
+    def free(self) -> int:
+        """Slots that could claim an ordinary job now."""
+        return 0 if self._is_closed or self._has_exclusive else max(0, self.total - self._reserved - self.busy)
+
+    def close(self) -> None:
+        """Claim nothing any more."""
+        self._is_closed = True
+
+    def make_room_for_suspects(self, are_waiting: bool) -> None:
+        """While jobs wait that tolerate no company, claim nothing else until this worker is empty."""
+        self._wants_empty = are_waiting
+
+    def enter(self) -> bool:
+        """A doorbell came. True: this caller took a slot and looks; False: others see to it."""
+        with self._lock:
+            self._rings += 1
+            if self._looking >= self.total or self._is_closed:
+                return False
+            self._looking += 1
+            return True
+
+    def leave(self, rings_seen: int) -> bool:
+        """Nothing was found. True: the slot is free again; False: somebody rang meanwhile, look again."""
+        with self._lock:
+            if self._rings != rings_seen and not self._is_closed:
+                return False
+            self._looking -= 1
+            return True
+
+    def abandon(self) -> None:
+        """The slot's look went wrong; it is free again."""
+        with self._lock:
+            self._looking -= 1
+
+    @property
+    def rings(self) -> int:
+        """Doorbells so far; read before looking, given to `leave`."""
+        return self._rings
+
+    def claim(self, take: Callable[[Room], Claim | None]) -> Claim | None:
+        """Claim through `take`, one slot at a time, if there is room."""
+        with self._claiming:
+            room = self._room()
+            claim = take(room) if room is not None else None
+            if claim is not None:
+                self._shapes[claim.shape] += 1
+                self._has_exclusive = self._must_be_alone(claim)
+                self._wants_empty = False
+            return claim
+
+    def done(self, claim: Claim) -> bool:
+        """A claimed job ended here. True if it had the worker to itself: others should be rung for."""
+        with self._claiming:
+            self._shapes[claim.shape] -= 1
+            self._shapes = +self._shapes  # without zeros
+            was_exclusive, self._has_exclusive = self._has_exclusive, False
+            return was_exclusive
+
+    def _room(self) -> Room | None:
+        busy = self.busy
+        if self._is_closed or self._has_exclusive or busy >= self.total or (self._wants_empty and busy):
+            return None
+        ordinary = busy < self.total - self._reserved
+        return Room(0 if ordinary else RESERVED_PRIORITY, busy == 0, tuple(self._shapes))
