@@ -14,6 +14,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from storage.arguments import check_header, check_key, check_metadata
 from storage.errors import AccessDenied, ChecksumMismatch, Misconfigured, NotFound
 from storage.payload import Data
 
@@ -34,6 +35,25 @@ class ObjectInfo:
     metadata: Mapping[str, str] = field(default_factory=dict)
     cache_control: str | None = None
     etag: str | None = None
+
+
+def announced(
+    key: str, content_type: str, metadata: Mapping[str, str] | None, cache_control: str | None
+) -> ObjectInfo:
+    """The facts a caller gives about an object not yet written, checked; size and digest are still to come.
+
+    Raises:
+        InvalidKey, InvalidArgument: a fact that some store could not keep.
+    """
+    check_key(key)
+    return ObjectInfo(
+        key=key,
+        size_bytes=0,
+        sha256=None,
+        content_type=check_header("content_type", content_type),
+        metadata=check_metadata(metadata or {}),
+        cache_control=None if cache_control is None else check_header("cache_control", cache_control),
+    )
 
 
 @dataclass(frozen=True, slots=True)

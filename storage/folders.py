@@ -86,17 +86,26 @@ class FolderTree:
 
     @contextmanager
     def new_file(self, parts: tuple[str, ...], name: str) -> Iterator[tuple[int, int]]:
-        """Descriptors of the folder and of a new file `name` in it; the file keeps the folder from removal."""
+        """Descriptors of the folder and of a new file `name` in it, removed again if the block raises.
+
+        The file keeps the folder from being removed by a neighbour's delete. Raises OSError.
+        """
         for _ in range(_CREATE_ATTEMPTS):
             with suppress(FileNotFoundError), self.folder(parts, create=True) as folder:
                 file = os.open(name, _CREATE, 0o644, dir_fd=folder)
                 break
         else:
             raise OSError(errno.EBUSY, "the folder is removed as fast as it is made")
-        # The folder cannot vanish now that it holds a file, so a second walk finds it.
         try:
             with self.folder(parts) as folder:
-                yield folder, file
+                try:
+                    yield folder, file
+                except BaseException:
+                    os.unlink(name, dir_fd=folder)
+                    raise
+        except BaseException:
+            self.remove_empty(parts)
+            raise
         finally:
             os.close(file)
 

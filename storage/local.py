@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from storage import links, sidecar
-from storage.arguments import check_digest, check_expiry, check_header, check_key, check_metadata
-from storage.base import DEFAULT_CONTENT_TYPE, ListedObject, ObjectInfo, ObjectStore
+from storage.arguments import check_digest, check_expiry, check_header, check_key
+from storage.base import DEFAULT_CONTENT_TYPE, ListedObject, ObjectInfo, ObjectStore, announced
 from storage.errors import AlreadyExists, ChecksumMismatch, Misconfigured, NotFound
 from storage.folders import FolderTree, locked, read_file, translated
 from storage.local_walk import objects_below, sweep_below
@@ -80,17 +80,10 @@ class LocalStore(ObjectStore):
     ) -> ObjectInfo:
         *parents, leaf = check_key(key)
         expected = None if sha256 is None else check_digest(sha256)
-        info = ObjectInfo(
-            key=key,
-            size_bytes=0,
-            sha256=None,
-            content_type=check_header("content_type", content_type),
-            metadata=check_metadata(metadata or {}),
-            cache_control=None if cache_control is None else check_header("cache_control", cache_control),
-        )
+        info = announced(key, content_type, metadata, cache_control)
         blob = sidecar.new_blob_name(leaf)
-        with opened(data) as source, translated(key), self._tree.new_file(tuple(parents), blob) as (folder, file):
-            try:
+        with opened(data) as source, translated(key):
+            with self._tree.new_file(tuple(parents), blob) as (folder, file):
                 with os.fdopen(os.dup(file), "wb") as target:
                     size_bytes, digest = copy_hashed(source, target)
                     target.flush()
@@ -98,14 +91,12 @@ class LocalStore(ObjectStore):
                 expect_digest(key, digest, expected)
                 info = replace(info, size_bytes=size_bytes, sha256=digest, etag=digest)
                 prepared = sidecar.prepare(leaf, sidecar.Sidecar(info, blob), folder)
-            except BaseException:
+            with self._tree.folder(tuple(parents)) as folder:
+                existing = _commit(leaf, info, prepared, folder, if_absent)
+                if existing is None:
+                    return info
+                os.unlink(prepared, dir_fd=folder)
                 os.unlink(blob, dir_fd=folder)
-                raise
-            existing = _commit(leaf, info, prepared, folder, if_absent)
-            if existing is None:
-                return info
-            os.unlink(prepared, dir_fd=folder)
-            os.unlink(blob, dir_fd=folder)
         if (existing.size_bytes, existing.sha256) != (info.size_bytes, info.sha256):
             raise AlreadyExists(f"object {key!r} already holds other bytes.", key=key)
         return existing

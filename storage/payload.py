@@ -67,12 +67,20 @@ def copy_hashed(source: BinaryIO, target: BinaryIO | None) -> tuple[int, str]:
     """Reads `source` to its end, into `target` if there is one; returns (size in bytes, SHA-256 in hex)."""
     digest = hashlib.sha256()
     size_bytes = 0
-    while chunk := source.read(CHUNK_BYTES):
+    while chunk := read_some(source, CHUNK_BYTES):
         digest.update(chunk)
         size_bytes += len(chunk)
         if target is not None:
             target.write(chunk)
     return size_bytes, digest.hexdigest()
+
+
+def read_some(source: BinaryIO, size_bytes: int) -> bytes:
+    """The next bytes of the caller's data; a failure of its disk or pipe is not one of the store's."""
+    try:
+        return source.read(size_bytes)
+    except OSError as error:
+        raise InvalidArgument(f"cannot read the data to store: {error.strerror or error}.") from error
 
 
 def expect_digest(key: str, found: str, expected: str | None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -20,9 +21,8 @@ from storage.arguments import (
     check_expiry,
     check_header,
     check_key,
-    check_metadata,
 )
-from storage.base import DEFAULT_CONTENT_TYPE, ListedObject, ObjectInfo, ObjectStore
+from storage.base import DEFAULT_CONTENT_TYPE, ListedObject, ObjectInfo, ObjectStore, announced
 from storage.errors import AlreadyExists, NotFound, Unsupported
 from storage.links import content_disposition
 from storage.payload import Data, Measured, expect_digest, measured
@@ -67,52 +67,50 @@ class S3Store(ObjectStore):
     ) -> ObjectInfo:
         target = self._target(key)
         expected = None if sha256 is None else check_digest(sha256)
-        headers: dict[str, Any] = {"ContentType": check_header("content_type", content_type)}
-        if cache_control is not None:
-            headers["CacheControl"] = check_header("cache_control", cache_control)
-        plain = check_metadata(metadata or {})
+        info = announced(key, content_type, metadata, cache_control)
         with measured(data) as payload:
             expect_digest(key, payload.sha256, expected)
-            headers["Metadata"] = {**plain, SHA256_METADATA: payload.sha256}
-            if if_absent:
-                existing = self._same_object(key, payload)
-                if existing is not None:
-                    return existing
+            info = replace(info, size_bytes=payload.size_bytes, sha256=payload.sha256)
+            existing = self._same_object(info) if if_absent else None
+            if existing is not None:
+                return existing
             try:
-                etag = self._send(key, target, payload, headers, if_absent)
+                return replace(info, etag=self._send(target, payload, info, if_absent))
             except AlreadyExists:
                 # Another writer came first, or an earlier attempt of ours whose answer was lost.
-                existing = self._same_object(key, payload)
+                existing = self._same_object(info)
                 if existing is None:
                     raise
                 return existing
-            return ObjectInfo(
-                key, payload.size_bytes, payload.sha256, content_type, plain, cache_control, _unquoted(etag)
-            )
 
-    def _send(
-        self, key: str, target: dict[str, str], payload: Measured, headers: dict[str, Any], if_absent: bool
-    ) -> str:
+    def _send(self, target: dict[str, str], payload: Measured, info: ObjectInfo, if_absent: bool) -> str:
+        """Writes the object and returns its entity tag."""
+        headers: dict[str, Any] = {
+            "ContentType": info.content_type,
+            "Metadata": {**info.metadata, SHA256_METADATA: payload.sha256},
+        }
+        if info.cache_control is not None:
+            headers["CacheControl"] = info.cache_control
         start = payload.file.tell()
         try:
-            with translated(self, "put", key):
+            with translated(self, "put", info.key):
                 return s3_upload.send(self._client, target, payload, headers, self._digest, if_absent)
         except Unsupported:
             if not if_absent:
                 raise
         # A store without conditional writes: the question asked before must do.
         payload.file.seek(start)
-        with translated(self, "put", key):
+        with translated(self, "put", info.key):
             return s3_upload.send(self._client, target, payload, headers, self._digest, False)
 
-    def _same_object(self, key: str, payload: Measured) -> ObjectInfo | None:
-        """The object there, if it holds these bytes; None if there is none. Raises AlreadyExists for others."""
+    def _same_object(self, wanted: ObjectInfo) -> ObjectInfo | None:
+        """The object there if it holds the wanted bytes, None if there is none; raises AlreadyExists for others."""
         try:
-            found = self.head(key)
+            found = self.head(wanted.key)
         except NotFound:
             return None
-        if (found.size_bytes, found.sha256) != (payload.size_bytes, payload.sha256):
-            raise AlreadyExists(f"object {key!r} already holds other bytes.", key=key)
+        if (found.size_bytes, found.sha256) != (wanted.size_bytes, wanted.sha256):
+            raise AlreadyExists(f"object {wanted.key!r} already holds other bytes.", key=wanted.key)
         return found
 
     def get(self, key: str) -> bytes:
@@ -141,7 +139,7 @@ class S3Store(ObjectStore):
             content_type=answer.get("ContentType", DEFAULT_CONTENT_TYPE),
             metadata=metadata,
             cache_control=answer.get("CacheControl"),
-            etag=_unquoted(answer["ETag"]),
+            etag=str(answer["ETag"]).strip('"'),
         )
 
     def delete(self, key: str) -> None:
@@ -231,7 +229,3 @@ class _Body(io.RawIOBase):
     def close(self) -> None:
         self._body.close()
         super().close()
-
-
-def _unquoted(etag: str) -> str:
-    return etag.strip('"')

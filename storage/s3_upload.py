@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from storage.payload import Measured
+from storage.payload import Measured, read_some
 
 #: From this size an object goes in parts; images never do.
 MULTIPART_BYTES = 64 << 20
@@ -41,9 +41,9 @@ def send(
     """Writes the object `target` (Bucket, Key) and returns its entity tag. Raises botocore's errors."""
     condition = {"IfNoneMatch": "*"} if only_if_absent else {}
     if payload.size_bytes <= MULTIPART_BYTES:
-        content = payload.file.read()
+        content = read_some(payload.file, payload.size_bytes)
         answer = client.put_object(**target, Body=content, **headers, **condition, **digest(content))
-        return str(answer["ETag"])
+        return str(answer["ETag"]).strip('"')
     upload = {**target, "UploadId": _begin(client, target, headers, digest)}
     try:
         parts = _send_parts(client, upload, payload.file, _part_bytes(payload.size_bytes), digest)
@@ -51,7 +51,7 @@ def send(
     except BaseException as error:
         _take_back(client, upload, error)
         raise
-    return str(answer["ETag"])
+    return str(answer["ETag"]).strip('"')
 
 
 def _begin(client: Any, target: dict[str, str], headers: dict[str, Any], digest: Digest) -> str:
@@ -63,7 +63,7 @@ def _send_parts(
     client: Any, upload: dict[str, str], file: BinaryIO, part_bytes: int, digest: Digest
 ) -> list[dict[str, Any]]:
     parts: list[dict[str, Any]] = []
-    while content := file.read(part_bytes):
+    while content := read_some(file, part_bytes):
         number = len(parts) + 1
         check = digest(content)
         answer = client.upload_part(**upload, PartNumber=number, Body=content, **check)

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from storage import LocalStore
 from storage.arguments import check_key
-from storage.errors import AccessDenied, ChecksumMismatch, InvalidKey, Misconfigured, StorageError
+from storage.errors import AccessDenied, AlreadyExists, ChecksumMismatch, InvalidKey, Misconfigured, StorageError
 
 KEY = "out/job-1/0.png"
 
@@ -45,7 +46,7 @@ hostile_part = st.one_of(
 hostile_key = st.one_of(st.text(max_size=40), st.lists(hostile_part, max_size=6).map("/".join))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(key=hostile_key, content=st.binary(max_size=32))
 def test_no_key_leaves_the_root(key: str, content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Whatever the key, it is refused or its files are inside; nothing beside the root is made or changed."""
@@ -155,6 +156,36 @@ def test_overwriting_leaves_no_old_bytes_and_keeps_the_extension(store: LocalSto
     assert [name.rpartition("~")[2] for name in names if name.endswith(".json")] == ["meta.json"]
     assert [name for name in names if name.startswith("0~") and name.endswith(".png")] == names[1:]
     assert json.loads((root / "out/job-1/0.png~meta.json").read_text())["blob"] in names
+
+
+def test_neighbours_coming_and_going_do_not_disturb_each_other(store: LocalStore, root: Path) -> None:
+    """Deletes remove the folder that puts have just made; every put still finds one."""
+
+    def come_and_go(name: str) -> None:
+        for number in range(40):
+            store.put(f"deep/er/{name}", str(number).encode())
+            assert store.get(f"deep/er/{name}") == str(number).encode()
+            store.delete(f"deep/er/{name}")
+
+    with ThreadPoolExecutor(6) as pool:
+        for done in [pool.submit(come_and_go, f"{n}.png") for n in range(6)]:
+            done.result()
+    assert list(root.iterdir()) == []
+
+
+def test_one_of_many_racing_writers_finds_a_key_absent(store: LocalStore) -> None:
+    def claim(writer: int) -> int | None:
+        try:
+            store.put(KEY, str(writer).encode(), if_absent=True)
+        except AlreadyExists:
+            return None
+        return writer
+
+    for _ in range(10):
+        with ThreadPoolExecutor(8) as pool:
+            winners = [winner for winner in pool.map(claim, range(8)) if winner is not None]
+        assert [store.get(KEY)] == [str(winner).encode() for winner in winners]
+        store.delete(KEY)
 
 
 def test_a_folder_that_cannot_be_used_is_refused_at_start(tmp_path: Path) -> None:
