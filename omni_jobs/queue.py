@@ -78,13 +78,7 @@ def cancel(store: JobStore, account: str, job_id: str) -> Job:
     Raises:
         IllegalMove: it ended in another way. NotFound: there is no such job.
     """
-    try:
-        return store.move(account, job_id, Status.CANCELED)
-    except IllegalMove:
-        job = store.get(account, job_id)
-        if job.status is Status.CANCELED:
-            return job
-        raise
+    return store.move(account, job_id, Status.CANCELED)
 
 
 def retry(store: JobStore, account: str, job_id: str, *, max_attempts: int = MAX_ATTEMPTS) -> Job:

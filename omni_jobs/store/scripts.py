@@ -58,14 +58,14 @@ def script_text(name: str) -> str:
 class Scripts:
     """Runs scripts by name on one server under one key prefix.
 
-    `clock_offset_ms` is added to the server's clock; only tests set it.
+    `clock_ms` takes the place of the server's clock; only tests set it.
     """
 
     def __init__(self, client: redis.Redis, prefix: str) -> None:
         self._client = client
         self._prefix = prefix
         self._registered: dict[str, Any] = {}
-        self.clock_offset_ms = 0
+        self.clock_ms: int | None = None
 
     def run(self, name: str, arguments: Mapping[str, Any], *blobs: bytes) -> Any:
         """The reply of a script. Arguments that are None are left out."""
@@ -74,4 +74,5 @@ class Scripts:
             script = self._registered[name] = self._client.register_script(script_text(name))
         given = {field: value for field, value in arguments.items() if value is not None}
         with translated():
-            return script(args=[self._prefix, self.clock_offset_ms, json.dumps(given), *blobs])
+            clock = "" if self.clock_ms is None else self.clock_ms
+            return script(args=[self._prefix, clock, json.dumps(given), *blobs])

@@ -59,7 +59,7 @@ class Sweeping(Fleet):
             ("ZCARD", keys("dead_deliveries")),
             ("TIME",),
         )
-        now_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000 + self.scripts.clock_offset_ms
+        now_ms = self.scripts.clock_ms or int(clock[0]) * 1000 + int(clock[1]) // 1000
         return {
             "queued": int(queued or 0),
             "held": held,

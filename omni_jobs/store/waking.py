@@ -24,7 +24,7 @@ POLL_SECONDS = 1.0
 LISTEN_SECONDS = 0.05
 REST_SECONDS = 0.5
 
-Callback = Callable[[bytes], None]
+Callback = Callable[[bytes], object]
 
 
 class Listener:
@@ -101,7 +101,11 @@ class Listener:
         with self._lock:
             callbacks = list(self._callbacks.get(channel, ()))
         for callback in callbacks:
-            callback(data)
+            try:
+                callback(data)
+            except Exception:
+                # One listener's fault must not silence the others.
+                LOG.exception("wake_up_callback_failed", channel=channel)
 
 
 class Waking(StoreCore):
@@ -130,7 +134,7 @@ class Waking(StoreCore):
         finally:
             undo()
 
-    def on_wake(self, account: str, job_id: str, callback: Callable[[], None]) -> Callable[[], None]:
+    def on_wake(self, account: str, job_id: str, callback: Callable[[], object]) -> Callable[[], None]:
         """Calls back, in the listening thread, whenever the job said anything; returns the undoing.
 
         It also calls once when it begins to listen. For callers with an event loop; `wait` is for threads.

@@ -1,4 +1,4 @@
--- Loaded before every script. ARGV[1] is the key prefix, ARGV[2] a clock offset in milliseconds (tests only, else 0),
+-- Loaded before every script. ARGV[1] is the key prefix, ARGV[2] a fixed clock in milliseconds (tests only, else ''),
 -- ARGV[3] the named arguments as JSON, further ARGV are raw bytes. PATTERNS comes from `omni_jobs/names.py`.
 -- Scripts check everything before their first write: Redis does not roll back.
 local args = cjson.decode(ARGV[3])
@@ -16,8 +16,9 @@ local function ms(value)
 end
 
 local function read_clock()
+  if ARGV[2] ~= '' then return tonumber(ARGV[2]) end
   local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(ARGV[2])
+  return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
 local now = read_clock()

@@ -4,10 +4,12 @@
 local job = load_job(args.account, args.id)
 if not job then return {'missing'} end
 if is_newer(job) then return {'newer', job.v} end
+local is_current = args.attempt and number(job.attempt) == args.attempt
+-- The same move again, after an answer that was lost; a hand back may have ended the job instead.
+local is_repeated = job.status == args.to and (is_current or (not args.attempt and args.to == 'canceled'))
+local is_ended = is_current and args.to == 'queued' and job.status == 'failed'
+if is_repeated or is_ended then return reply_with('moved', job) end
 if args.attempt then
-  local is_current = number(job.attempt) == args.attempt
-  -- The same move again, after an answer that was lost.
-  if is_current and job.status == args.to then return reply_with('moved', job) end
   if not is_current or job.status ~= 'running' then return {'superseded', job.status, number(job.attempt)} end
 end
 local is_allowed = false
