@@ -34,6 +34,7 @@ JITTERS = 192
 SHAPE_WEIGHT = 5.0
 # The share of prompts drawn for a centred shape, which is what a prompt without a position means.
 CENTRED_SHARE = 0.25
+REFERENCE_NOISE = 0.15
 # The instruction is drawn by this share; a move is the hardest to learn.
 EDIT_SHARES = {"colour": 0.3, "position": 0.45, "background": 0.25}
 
@@ -81,6 +82,8 @@ class SceneSource:
         after, new_weights = self._paint([pair[1] for pair in pairs], jitters)
         instructions = [write_instruction(pair[1], pair[2], self._random) for pair in pairs]
         reference, target = pack(self._basis.encode(before)), pack(self._basis.encode(after))
+        # A picture that the model drew is edited as well as an exact one.
+        reference = reference + REFERENCE_NOISE * torch.rand(count, 1, 1) * torch.randn_like(reference)
         weights = torch.maximum(old_weights, new_weights)
         return Batch(target, reference, self._tokens(instructions), weights)
 
@@ -139,5 +142,3 @@ def _cell_weights() -> Tensor:
         rows.append(torch.where(near_row[:, None] & near_column[None, :], SHAPE_WEIGHT, 1.0).flatten())
     weights = torch.stack(rows).unsqueeze(-1)
     return weights / weights.mean(dim=1, keepdim=True)
-
-

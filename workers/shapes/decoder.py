@@ -70,7 +70,7 @@ def train(folder: Path, minutes: float, seed: int) -> None:
         pictures = source.pictures(BATCH)
         loss = decoder_loss(vae, decode, pictures.permute(0, 3, 1, 2), basis.encode(pictures))
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * max(0.01, min(1.0, (1 - share_done) / (1 - DECAY_FROM), (step + 1) / 50))
@@ -79,7 +79,10 @@ def train(folder: Path, minutes: float, seed: int) -> None:
         losses.append(float(loss.detach()))
         if time.monotonic() - reported > REPORT_SECONDS:
             share = reconstruction_share(vae)
-            print(f"{time.monotonic() - started:.0f} s, step {step}, loss {np.mean(losses):.4f}, right {share} %", flush=True)
+            print(
+                f"{time.monotonic() - started:.0f} s, step {step}, loss {np.mean(losses):.4f}, right {share} %",
+                flush=True,
+            )
             reported, losses = time.monotonic(), []
             vae.save_pretrained(folder / "vae")
     print("right", reconstruction_share(vae, 300), flush=True)

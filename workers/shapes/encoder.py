@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import nn
 
 from workers.shapes.latents import CHANNELS, PatchBasis
 
@@ -39,13 +38,13 @@ def write_encoder(vae: Any, basis: PatchBasis) -> None:
     vae.quant_conv.bias[CHANNELS:] = LOG_VARIANCE
 
 
-def _clear(convolution: nn.Conv2d) -> None:
+def _clear(convolution: Any) -> None:
     convolution.weight.zero_()
     if convolution.bias is not None:
         convolution.bias.zero_()
 
 
-def _pass_through(convolution: nn.Conv2d, channels: int) -> None:
+def _pass_through(convolution: Any, channels: int) -> None:
     """Copy the first `channels` channels and nothing else."""
     _clear(convolution)
     middle = convolution.kernel_size[0] // 2
@@ -61,13 +60,15 @@ def _silence(block: Any) -> None:
 
 
 def _write_folds(encoder: Any, basis: PatchBasis) -> None:
-    """The first strided convolution folds 2x2 pixels into 12 channels, the second 2x2 of those into the latents."""
+    """The first strided convolution folds 2x2 pixels into 12 channels, the second 2x2 of those to latents."""
     first, second = (encoder.down_blocks[stage].downsamplers[0].conv for stage in (0, 1))
     _clear(first)
     _clear(second)
     # Patch pixels are (outer row, inner row, outer column, inner column, colour).
     analysis = basis.analysis.view(2, 2, 2, 2, 3, CHANNELS)
-    for row, column, colour in ((row, column, colour) for row in (0, 1) for column in (0, 1) for colour in range(3)):
+    for row, column, colour in (
+        (row, column, colour) for row in (0, 1) for column in (0, 1) for colour in range(3)
+    ):
         channel = (row * 2 + column) * 3 + colour
         first.weight[channel, colour, row, column] = 1.0
         second.weight[:CHANNELS, channel, :2, :2] = analysis[:, row, :, column, colour].permute(2, 0, 1)
@@ -79,7 +80,7 @@ def _slot(channel: int) -> int:
     return channel // 2 * GROUP_WIDTH + channel % 2
 
 
-def _write_spread(convolution: nn.Conv2d) -> None:
+def _write_spread(convolution: Any) -> None:
     """Lay out each group as two latents, their negatives, and the ballast."""
     _clear(convolution)
     for channel in range(CHANNELS):

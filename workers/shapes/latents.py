@@ -34,13 +34,19 @@ class PatchBasis:
 
     def encode(self, pictures: Tensor) -> Tensor:
         """Latents, float32 (batch, 12, 16, 16), of pictures, float32 (batch, 64, 64, 3) in [-1, 1]."""
-        patches = pictures.unflatten(1, (GRID, PATCH)).unflatten(3, (GRID, PATCH)).transpose(2, 3).flatten(3)
-        return ((patches - self.mean) @ self.analysis).permute(0, 3, 1, 2)
+        latents: Tensor = (patches_of(pictures) - self.mean) @ self.analysis
+        return latents.permute(0, 3, 1, 2)
 
     def decode(self, latents: Tensor) -> Tensor:
         """The best linear reconstruction, float32 (batch, 64, 64, 3), of latents (batch, 12, 16, 16)."""
-        patches = latents.permute(0, 2, 3, 1) @ self.synthesis + self.mean
-        return patches.unflatten(3, (PATCH, PATCH, 3)).transpose(2, 3).flatten(3, 4).flatten(1, 2)
+        patches: Tensor = latents.permute(0, 2, 3, 1) @ self.synthesis + self.mean
+        pixels = patches.reshape(-1, GRID, GRID, PATCH, PATCH, 3).transpose(2, 3)
+        return pixels.reshape(-1, PICTURE_SIZE, PICTURE_SIZE, 3)
+
+
+def patches_of(pictures: Tensor) -> Tensor:
+    """Flattened patches, (batch, 16, 16, 48), of pictures (batch, 64, 64, 3)."""
+    return pictures.reshape(-1, GRID, PATCH, GRID, PATCH, 3).transpose(2, 3).flatten(3)
 
 
 def fit_basis(seed: int = 0) -> PatchBasis:
@@ -50,7 +56,7 @@ def fit_basis(seed: int = 0) -> PatchBasis:
     chosen = random.integers(len(scenes), size=FIT_PICTURES)
     pictures = np.stack([render(scenes[index], draw_jitter(random)) for index in chosen])
     values = torch.from_numpy(pictures).float() / 127.5 - 1
-    patches = values.unflatten(1, (GRID, PATCH)).unflatten(3, (GRID, PATCH)).transpose(2, 3).flatten(3).flatten(0, 2)
+    patches = patches_of(values).flatten(0, 2)
     mean = patches.mean(0)
     _, deviations, components = torch.linalg.svd(patches - mean, full_matrices=False)
     deviations = deviations[:CHANNELS] / patches.shape[0] ** 0.5

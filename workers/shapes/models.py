@@ -31,7 +31,9 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     words = (PADDING, UNKNOWN, START, END, *vocabulary())
     ids = {word: index for index, word in enumerate(words)}
     backend = Tokenizer(WordLevel(ids, unk_token=UNKNOWN))
-    backend.normalizer = normalizers.Sequence([normalizers.Lowercase(), normalizers.Replace(Regex(r"[^a-z]+"), " ")])
+    backend.normalizer = normalizers.Sequence(
+        [normalizers.Lowercase(), normalizers.Replace(Regex(r"[^a-z]+"), " ")]
+    )
     backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     backend.post_processor = TemplateProcessing(single=f"$A {END}", special_tokens=[(END, ids[END])])
     return PreTrainedTokenizerFast(

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,7 +109,7 @@ def held_out_scenes() -> tuple[Scene, ...]:
     return tuple(scene for scene in all_scenes() if is_held_out(scene))
 
 
-def _star(u: Mask, v: Mask) -> NDArray[np.bool_]:
+def _star(u: Mask, v: Mask) -> Any:
     angle = np.abs((np.arctan2(u, -v) + np.pi / 5) % (2 * np.pi / 5) - np.pi / 5)
     radius = np.hypot(u, v)
     inner, tip = 0.42, 1.05
@@ -116,18 +118,18 @@ def _star(u: Mask, v: Mask) -> NDArray[np.bool_]:
     return x * corner_y + y * (tip - corner_x) <= tip * corner_y
 
 
-def _heart(u: Mask, v: Mask) -> NDArray[np.bool_]:
+def _heart(u: Mask, v: Mask) -> Any:
     x, y = 1.18 * u, -1.12 * v + 0.12
     return (x * x + y * y - 1) ** 3 <= x * x * y * y * y
 
 
-def _cross(u: Mask, v: Mask) -> NDArray[np.bool_]:
+def _cross(u: Mask, v: Mask) -> Any:
     wide, high = np.abs(u), np.abs(v)
     return (np.minimum(wide, high) <= 0.3) & (np.maximum(wide, high) <= 0.98)
 
 
 # Inside tests in units of the radius; u grows to the right, v downwards.
-INSIDE = {
+INSIDE: dict[str, Callable[[Mask, Mask], Any]] = {
     "circle": lambda u, v: np.hypot(u, v) <= 0.95,
     "square": lambda u, v: np.maximum(np.abs(u), np.abs(v)) <= 0.82,
     "triangle": lambda u, v: (v <= 0.75) & (np.abs(u) <= (v + 0.95) * 0.58),

@@ -51,7 +51,7 @@ class Trainee(nn.Module):
         self.transformer = build_transformer()
 
     def forward(self, noisy: Tensor, level: Tensor, batch: Batch, padding: int, flow: Any) -> Tensor:
-        """Velocity, (batch, 64, 48), for noisy latents at levels (batch,) and prompts padded to `padding` tokens."""
+        """Velocity, (batch, 64, 48), for noisy latents at levels (batch,), prompts of `padding` tokens."""
         pooled = self.clip(batch.tokens).pooler_output
         words = self.t5(batch.tokens)[0]
         tokens = noisy if batch.reference is None else torch.cat([noisy, batch.reference], dim=1)
@@ -113,16 +113,20 @@ def loss_of(trainee: Trainee, batch: Batch, flow: Any) -> Tensor:
     noisy = torch.lerp(batch.target, noise, level[:, None, None])
     with torch.autocast("cpu", torch.bfloat16):
         predicted = trainee(noisy, level, batch, padded_length(), flow)
-    return ((predicted.float() - (noise - batch.target)).square() * batch.weights).mean()
+    error: Tensor = (predicted.float() - (noise - batch.target)).square() * batch.weights
+    return error.mean()
 
 
 def optimizers_of(trainee: Trainee) -> list[torch.optim.Optimizer]:
     """Muon for the matrices inside the networks, AdamW for everything at their edges."""
-    matrices, rest = [], []
+    matrices: list[nn.Parameter] = []
+    rest: list[nn.Parameter] = []
     for name, parameter in trainee.named_parameters():
         if not parameter.requires_grad:
             continue
-        edge = any(part in name for part in ("embed_tokens", "embedding", "shared", "embedder", "transformer.proj_out"))
+        edge = any(
+            part in name for part in ("embed_tokens", "embedding", "shared", "embedder", "transformer.proj_out")
+        )
         (rest if edge or parameter.ndim != 2 else matrices).append(parameter)
     muon = torch.optim.Muon(matrices, lr=MUON_LEARNING_RATE, weight_decay=0.02, adjust_lr_fn="match_rms_adamw")
     adam = torch.optim.AdamW(rest, lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.0)
@@ -180,7 +184,7 @@ class Run:
         editing = self.progress.seconds >= self.edits_from_seconds and float(torch.rand(())) < self.edit_share
         batch = self.source.edits(EDIT_BATCH) if editing else self.source.generations(BATCH)
         loss = loss_of(self.trainee, batch, self.flow)
-        loss.backward()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self.trainee.parameters(), 1.0)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
