@@ -104,7 +104,7 @@ class S3Store(ObjectStore):
             return s3_upload.send(self._client, target, payload, headers, self._digest, False)
 
     def _same_object(self, wanted: ObjectInfo) -> ObjectInfo | None:
-        """The object there if it holds the wanted bytes, None if there is none; raises AlreadyExists for others."""
+        """The object there if it holds the wanted bytes, None if there is none. Raises AlreadyExists."""
         try:
             found = self.head(wanted.key)
         except NotFound:
