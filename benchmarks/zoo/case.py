@@ -49,6 +49,7 @@ class Case:
     unequal_prompts: bool = True
     global_random: bool = False
     prompt_argument: str | None = "prompt"
+    prompt_format: str = "%s"
     steps_argument: str | None = "num_inference_steps"
     generator_argument: str | None = "generator"
     output_type: str | None = "pt"
@@ -75,7 +76,7 @@ class Case:
         chosen = size or self.size or (32, 32)
         arguments: dict[str, Any] = {key: resolve(value, seed, chosen) for key, value in self.call.items()}
         named: dict[str | None, Any] = {
-            self.prompt_argument: prompt,
+            self.prompt_argument: self.prompt_format % prompt,
             self.steps_argument: steps,
             self.generator_argument: torch.Generator("cpu").manual_seed(seed),
             "output_type" if self.output_type else None: self.output_type,

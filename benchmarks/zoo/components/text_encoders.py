@@ -119,10 +119,21 @@ CONFIGURED: dict[str, tuple[str, dict[str, Any]]] = {
     "LlamaForCausalLM": ("LlamaConfig", LLAMA),
     "Mistral3ForConditionalGeneration": ("Mistral3Config", MISTRAL3),
     "Qwen3ForCausalLM": ("Qwen3Config", QWEN_TEXT | {"head_dim": 8}),
+    "CLIPTextModelWithProjection/8": ("CLIPTextConfig", CLIP | {"hidden_size": 8, "projection_dim": 8}),
     "Qwen3Model": ("Qwen3Config", QWEN_TEXT | {"head_dim": 8}),
 }
 
+
+def _multilingual_clip() -> Any:
+    from diffusers.pipelines.kandinsky.text_encoder import MCLIPConfig, MultilingualCLIP
+
+    return MultilingualCLIP(MCLIPConfig(numDims=32, transformerDimensions=32, **BERT))
+
+
 BUILDERS: dict[str, Callable[[], Any]] = {
-    key: partial(_make, key.partition("/")[0], configuration, arguments)
-    for key, (configuration, arguments) in CONFIGURED.items()
+    **{
+        key: partial(_make, key.partition("/")[0], configuration, arguments)
+        for key, (configuration, arguments) in CONFIGURED.items()
+    },
+    "MultilingualCLIP": _multilingual_clip,
 }

@@ -109,14 +109,17 @@ def qwen() -> Any:
     )
 
 
+def _scored_pieces() -> list[tuple[str, float]]:
+    words = _words()
+    letters = sorted({letter for word in words for letter in word} | set("0123456789.,:;!?'\"-()"))
+    return [("▁", -4.0), *((f"▁{word}", -1.0) for word in words), *((letter, -3.0) for letter in letters)]
+
+
 def t5(length: int = 512) -> Any:
     from transformers import T5Tokenizer
 
-    words = _words()
-    letters = sorted({letter for word in words for letter in word} | set("0123456789.,:;!?'\"-()"))
-    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -4.0)]
-    pieces += [(f"▁{word}", -1.0) for word in words] + [(letter, -3.0) for letter in letters]
-    return T5Tokenizer(vocab=pieces, extra_ids=0, model_max_length=length)
+    special = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+    return T5Tokenizer(vocab=special + _scored_pieces(), extra_ids=0, model_max_length=length)
 
 
 @cache
@@ -161,6 +164,13 @@ def bert() -> Any:
     return BertTokenizer(vocab=_numbered(pieces, first=special), model_max_length=77)
 
 
+def xlm_roberta() -> Any:
+    from transformers import XLMRobertaTokenizer
+
+    special = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+    return XLMRobertaTokenizer(vocab=[*special, *_scored_pieces(), ("<mask>", 0.0)], model_max_length=77)
+
+
 BUILDERS: dict[str, Callable[[], Any]] = {
     "CLIPTokenizer": clip,
     "Qwen2Tokenizer": qwen,
@@ -171,4 +181,5 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     "GemmaTokenizer": gemma,
     "LlamaTokenizer": llama,
     "BertTokenizer": bert,
+    "XLMRobertaTokenizer": xlm_roberta,
 }

@@ -13,7 +13,11 @@ BIAS_SPREAD = 0.05
 
 
 # Factors on layers whose random output would fill the range of a picture many times over.
-TAMED = {"AutoencoderKLCogVideoX": ("decoder.conv_out", 0.15)}
+TAMED = {
+    "VQModel": ("decoder.conv_out", 0.1),
+    "WuerstchenPrior": ("out.", 0.2),
+    "AutoencoderKLCogVideoX": ("decoder.conv_out", 0.15),
+}
 
 
 @torch.no_grad()

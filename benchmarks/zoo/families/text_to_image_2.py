@@ -37,7 +37,7 @@ PRX = FLOW | {
     "transformer": "PRXTransformer2DModel",
 }
 HIDREAM = FLOW | {
-    "vae": "AutoencoderKL/eight",
+    "vae": "AutoencoderKL/eight-flow",
     "text_encoder": "CLIPTextModelWithProjection",
     "tokenizer": "CLIPTokenizer",
     "text_encoder_2": "CLIPTextModelWithProjection",
@@ -69,6 +69,7 @@ CASES = [
         "CogView4ControlPipeline",
         COGVIEW_4 | {"transformer": "CogView4Transformer2DModel/control"},
         CFG | {"max_sequence_length": 32, "control_image": Picture(salt=5)},
+        global_random=True,
     ),
     Case(
         "ovis-image",
@@ -93,6 +94,13 @@ CASES = [
         "BriaFiboEditPipeline",
         FIBO,
         CFG | {"max_sequence_length": 64, "image": Picture(), "_auto_resize": False},
+        prompt_format='{"edit_instruction": "%s"}',
     ),
-    Case("hidream", "HiDreamImagePipeline", HIDREAM, CFG | {"max_sequence_length": 32}),
+    Case(
+        "hidream",
+        "HiDreamImagePipeline",
+        HIDREAM,
+        CFG | {"max_sequence_length": 32},
+        attributes={"default_sample_size": 8},
+    ),
 ]

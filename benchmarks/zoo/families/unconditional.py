@@ -24,8 +24,8 @@ CASES = [
     PromptlessCase(
         "repaint",
         "RePaintPipeline",
-        {"unet": PIXELS, "scheduler": "RePaintScheduler"},
-        {"image": Picture((16, 16)), "mask_image": Mask((16, 16)), "jump_length": 2, "jump_n_sample": 2},
+        {"unet": "UNet2DModel/32", "scheduler": "RePaintScheduler"},
+        {"image": Picture((32, 32)), "mask_image": Mask((32, 32)), "jump_length": 2, "jump_n_sample": 2},
     ),
     PromptlessCase(
         "consistency-model",

@@ -48,5 +48,4 @@ CASES = [
         CALL | HINT | {"image": Picture(), "mask_image": Mask()},
     ),
     Case("z-image-omni", "ZImageOmniPipeline", OMNI, CALL),
-    Case("z-image-omni-edit", "ZImageOmniPipeline", OMNI, CALL | {"image": [Picture((64, 64), salt=3)]}),
 ]
