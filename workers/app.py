@@ -71,8 +71,7 @@ def run_worker(service: WorkerService) -> int:
     app = make_worker_app(service)
 
     def on_ready(**_: Any) -> None:
-        log.info("worker takes jobs", worker=service.id, models=service.models, slots=service.slots.total)
-        service.start()
+        log.info("worker hears doorbells", worker=service.id, models=service.models, slots=service.slots.total)
 
     def on_shutdown(**_: Any) -> None:
         # Celery calls this in a signal handler: nothing here may wait for a lock of the main thread.
@@ -80,6 +79,7 @@ def run_worker(service: WorkerService) -> int:
 
     worker_ready.connect(on_ready, weak=False)
     worker_shutting_down.connect(on_shutdown, weak=False)
+    service.start()
     concurrency = service.slots.total + SPARE_THREADS
     options = f"-q worker -P custom -c {concurrency} --without-gossip --without-mingle -n {service.id}@%h"
     try:

@@ -46,39 +46,46 @@ def test_a_doorbell_during_a_vain_look_makes_the_slot_look_again() -> None:
     assert slots.enter()
 
 
-def test_no_doorbell_is_lost_whatever_the_order() -> None:
-    """Every job is announced once; threads race; in the end none is left and no slot is."""
-    slots, jobs, lock = make(3, 0), [0], threading.Lock()
+class Jobs:
+    """Waiting jobs, announced one doorbell each."""
 
-    def take(_room: Room) -> Claim | None:
-        with lock:
-            if not jobs[0]:
-                return None
-            jobs[0] -= 1
-            return claim()
+    def __init__(self, slots: Slots) -> None:
+        self.slots, self.waiting, self.lock = slots, 0, threading.Lock()
 
-    def look() -> None:
+    def take(self, _room: Room) -> Claim | None:
+        with self.lock:
+            self.waiting -= 1
+            if self.waiting >= 0:
+                return claim()
+            self.waiting = 0
+            return None
+
+    def announce(self) -> None:
+        for _ in range(50):
+            with self.lock:
+                self.waiting += 1
+            if self.slots.enter():
+                self.look()
+
+    def look(self) -> None:
         while True:
-            seen = slots.rings
-            if (taken := slots.claim(take)) is not None:
-                slots.done(taken)
-            elif slots.leave(seen):
+            seen = self.slots.rings
+            if (taken := self.slots.claim(self.take)) is not None:
+                self.slots.done(taken)
+            elif self.slots.leave(seen):
                 return
 
-    def ring_often() -> None:
-        for _ in range(50):
-            with lock:
-                jobs[0] += 1
-            if slots.enter():
-                look()
 
-    threads = [threading.Thread(target=ring_often) for _ in range(8)]
+def test_no_doorbell_is_lost_whatever_the_order() -> None:
+    """Every job is announced once; threads race; in the end none is left and no slot is."""
+    jobs = Jobs(make(3, 0))
+    threads = [threading.Thread(target=jobs.announce) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert jobs[0] == 0
-    assert slots.busy == 0
+    assert jobs.waiting == 0
+    assert jobs.slots.busy == 0
 
 
 def test_the_last_slots_are_for_high_priority() -> None:
