@@ -14,7 +14,7 @@ from benchmarks.zoo.case import Plain
 from benchmarks.zoo.components.weights import randomise
 
 TABLES = ("autoencoders", "denoisers_image", "denoisers_unet", "denoisers_video", "schedulers", "others")
-BUILDERS = ("text_encoders", "image_encoders", "tokenizers")
+BUILDERS = ("text_encoders", "image_encoders", "tokenizers", "guards")
 
 
 @cache

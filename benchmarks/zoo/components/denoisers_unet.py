@@ -222,27 +222,16 @@ ROWS: dict[str, dict[str, Any]] = {
     "MotionAdapter": MOTION,
     "MotionAdapter/pia": MOTION | {"conv_in_channels": 9},
     "MotionAdapter/xl": MOTION | {"use_motion_mid_block": False},
-    "UNetMotionModel/xl": XL
-    | {
-        "down_block_types": ("DownBlockMotion", "CrossAttnDownBlockMotion"),
-        "up_block_types": ("CrossAttnUpBlockMotion", "UpBlockMotion"),
-        "temporal_transformer_layers_per_block": (1, 2),
-        "motion_num_attention_heads": 2,
-        "use_motion_mid_block": False,
-        "num_attention_heads": (2, 4),
-        "attention_head_dim": None,
-    },
     "SparseControlNetModel": {
         "block_out_channels": (8, 16),
         "layers_per_block": 1,
-        "conditioning_channels": 3,
         "norm_num_groups": 4,
         "down_block_types": ("CrossAttnDownBlockMotion", "DownBlockMotion"),
         "cross_attention_dim": 32,
         "conditioning_embedding_out_channels": (4, 8),
         "attention_head_dim": 4,
         "motion_num_attention_heads": 2,
-        "motion_max_seq_length": 32,
+        "conditioning_channels": 4,
     },
     "UNet3DConditionModel": VIDEO_UNET,
     "I2VGenXLUNet": {key: value for key, value in VIDEO_UNET.items() if key != "attention_head_dim"}

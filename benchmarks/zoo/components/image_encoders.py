@@ -56,6 +56,7 @@ def _qwen_vl_processor() -> Any:
 
 CONFIGURED: dict[str, tuple[str, dict[str, Any]]] = {
     "CLIPVisionModelWithProjection": ("CLIPVisionConfig", VISION),
+    "CLIPVisionModelWithProjection/224": ("CLIPVisionConfig", VISION | {"image_size": 224, "patch_size": 32}),
     "CLIPVisionModel": ("CLIPVisionConfig", VISION),
     "Siglip2VisionModel": ("Siglip2VisionConfig", VISION | {"num_patches": 64}),
     "SiglipVisionModel": ("SiglipVisionConfig", VISION),

@@ -29,5 +29,6 @@ ROWS: dict[str, dict[str, Any]] = {
         "min_value": 0,
         "max_value": 32,
     },
+    "ClassifierFreeGuidance": {"guidance_scale": 4.0},
     "diffusers.pipelines.flux.modeling_flux.ReduxImageEncoder": {"redux_dim": 32, "txt_in_features": 32},
 }

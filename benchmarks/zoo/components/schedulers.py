@@ -87,5 +87,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "sigma_data": 1.0,
         "sigma_schedule": "exponential",
     },
+    "FlowMatchEulerDiscreteScheduler/karras": {"use_karras_sigmas": True},
+    "EDMEulerScheduler/cosmos": {"sigma_max": 80, "sigma_data": 0.5, "final_sigmas_type": "sigma_min"},
     "FlowMatchEulerDiscreteScheduler/dynamic": {"use_dynamic_shifting": True},
 }

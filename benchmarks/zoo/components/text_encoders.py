@@ -94,6 +94,23 @@ MISTRAL3: dict[str, Any] = {
     },
     "image_token_index": QWEN_SPECIAL.index("<|image_pad|>"),
 }
+QWEN2_VL: dict[str, Any] = QWEN_VL | {
+    "vision_config": {"depth": 1, "embed_dim": 16, "hidden_size": 16, "num_heads": 2, "mlp_ratio": 2}
+}
+LLAVA: dict[str, Any] = {
+    "text_config": LLAMA,
+    "vision_config": {
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_attention_heads": 2,
+        "num_hidden_layers": 2,
+        "image_size": 32,
+        "patch_size": 8,
+        "projection_dim": 16,
+    },
+    "image_token_index": 101,
+    "pad_token_id": 3,
+}
 
 
 def _make(model: str, configuration: str, arguments: dict[str, Any]) -> Any:
@@ -120,8 +137,16 @@ CONFIGURED: dict[str, tuple[str, dict[str, Any]]] = {
     "Mistral3ForConditionalGeneration": ("Mistral3Config", MISTRAL3),
     "Qwen3ForCausalLM": ("Qwen3Config", QWEN_TEXT | {"head_dim": 8}),
     "CLIPTextModelWithProjection/8": ("CLIPTextConfig", CLIP | {"hidden_size": 8, "projection_dim": 8}),
+    "Qwen2VLForConditionalGeneration": ("Qwen2VLConfig", QWEN2_VL),
+    "LlavaForConditionalGeneration": ("LlavaConfig", LLAVA),
     "Qwen3Model": ("Qwen3Config", QWEN_TEXT | {"head_dim": 8}),
 }
+
+
+def _qwen_vl_text() -> Any:
+    from transformers import Qwen2_5_VLConfig, Qwen2_5_VLTextModel
+
+    return Qwen2_5_VLTextModel(Qwen2_5_VLConfig(**QWEN_VL).text_config)
 
 
 def _multilingual_clip() -> Any:
@@ -135,5 +160,6 @@ BUILDERS: dict[str, Callable[[], Any]] = {
         key: partial(_make, key.partition("/")[0], configuration, arguments)
         for key, (configuration, arguments) in CONFIGURED.items()
     },
+    "Qwen2_5_VLTextModel": _qwen_vl_text,
     "MultilingualCLIP": _multilingual_clip,
 }

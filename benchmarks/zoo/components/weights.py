@@ -25,7 +25,7 @@ def randomise(module: torch.nn.Module) -> None:
     """Redraw all parameters from the global generator: matrices by fan-in, scales around one, biases small."""
     embeddings = {id(child.weight) for child in module.modules() if isinstance(child, torch.nn.Embedding)}
     for name, parameter in module.named_parameters():
-        if not parameter.is_floating_point():
+        if not parameter.is_floating_point() or parameter.numel() == 0:
             continue
         if id(parameter) in embeddings:
             parameter.normal_(0.0, EMBEDDING_SPREAD)

@@ -36,11 +36,12 @@ CASES = [
         "AnimateDiffSparseControlNetPipeline",
         BASE | {"controlnet": "SparseControlNetModel"},
         CALL | {"conditioning_frames": [Picture(salt=5)], "controlnet_frame_indices": [0]},
+        global_random=True,
     ),
     Case(
         "animatediff-sdxl",
         "AnimateDiffSDXLPipeline",
-        stable_diffusion_xl.BASE | {"unet": "UNetMotionModel/xl", "motion_adapter": "MotionAdapter/xl"},
+        stable_diffusion_xl.BASE | {"unet": "UNet2DConditionModel/xl", "motion_adapter": "MotionAdapter/xl"},
         CALL,
     ),
     Case("pag-animatediff", "AnimateDiffPAGPipeline", BASE, CALL | {"pag_scale": 3.0}),

@@ -150,8 +150,7 @@ CASES = [
         TEXT
         | {"prior": "PriorTransformer/shap-e", "scheduler": "HeunDiscreteScheduler/shap-e"}
         | {"shap_e_renderer": "diffusers.pipelines.shap_e.ShapERenderer"},
-        {"frame_size": 32},
-        output_type="np",
+        output_type="latent",
     ),
     SizelessCase(
         "shap-e-img2img",
@@ -159,8 +158,8 @@ CASES = [
         {"image_encoder": "CLIPVisionModel", "image_processor": "CLIPImageProcessor"}
         | {"prior": "PriorTransformer/shap-e-image", "scheduler": "HeunDiscreteScheduler/shap-e"}
         | {"shap_e_renderer": "diffusers.pipelines.shap_e.ShapERenderer"},
-        {"frame_size": 32, "image": Picture((32, 32))},
-        output_type="np",
+        {"image": Picture((32, 32))},
+        output_type="latent",
         prompt_argument=None,
     ),
 ]

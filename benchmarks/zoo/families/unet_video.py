@@ -30,6 +30,7 @@ CASES = [
             "unet": "UNetSpatioTemporalConditionModel",
             "scheduler": "EulerDiscreteScheduler/video",
             **ENCODER,
+            "image_encoder": "CLIPVisionModelWithProjection/224",
         },
         {"image": Picture(), "num_frames": 3, "min_guidance_scale": 1.0, "max_guidance_scale": 2.5},
         prompt_argument=None,
@@ -38,7 +39,7 @@ CASES = [
         "i2vgen-xl",
         "I2VGenXLPipeline",
         stable_diffusion.BARE | ENCODER | {"unet": "I2VGenXLUNet"},
-        CFG | {"image": Picture(), "num_frames": 3},
+        CFG | {"image": Picture(), "num_frames": 3, "clip_skip": None},
     ),
     Case(
         "text-to-video-zero",
