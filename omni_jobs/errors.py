@@ -8,12 +8,14 @@ Cancelling and draining are control flow, not errors, and have no class here.
     │   ├── UnknownModel          model_not_found
     │   ├── InvalidMedia          invalid_media          a broken, huge or non-image input
     │   ├── IdempotencyMismatch   idempotency_mismatch   same key, another body
+    │   ├── TooLarge              payload_too_large      a body above the limit
     │   └── ModerationBlocked     moderation_blocked
     ├── NotFound                  not_found
     ├── IllegalMove               illegal_move           the lifecycle table forbids it
     ├── Superseded                superseded             a write of an attempt that is no longer current
     ├── Misconfigured             misconfigured          settings, omni.toml, server policy
     ├── Forbidden                 forbidden
+    │   └── Unauthorized          invalid_api_key        no key, or a wrong one
     ├── Unavailable               (retryable)
     │   ├── QueueUnavailable      queue_unavailable      Redis does not answer
     │   ├── StorageUnavailable    storage_unavailable
@@ -73,6 +75,12 @@ class IdempotencyMismatch(InvalidRequest):
     code = "idempotency_mismatch"
 
 
+class TooLarge(InvalidRequest):
+    """The body has more bytes than the server takes."""
+
+    code = "payload_too_large"
+
+
 class ModerationBlocked(InvalidRequest):
     """The operator's safety hook refused the prompt or the output."""
 
@@ -104,9 +112,15 @@ class Misconfigured(OmniJobsError):
 
 
 class Forbidden(OmniJobsError):
-    """The key is missing, wrong, or lacks the scope."""
+    """The key lacks the scope, or the address is not one of ours."""
 
     code = "forbidden"
+
+
+class Unauthorized(Forbidden):
+    """The key is missing or wrong."""
+
+    code = "invalid_api_key"
 
 
 class Unavailable(OmniJobsError):

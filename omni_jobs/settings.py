@@ -53,7 +53,23 @@ class Settings(BaseSettings):
     max_queued_jobs: int = Field(200_000, ge=1, description="Above this, submits are refused with `queue_full`.")
     max_input_bytes: int = Field(50 * 2**20, ge=1, description="Largest input file.")
     max_input_pixels: int = Field(64_000_000, ge=1, description="Largest input picture, decoded.")
+    api_host: str = Field("127.0.0.1", description="Where the HTTP API listens; any but loopback needs a key.")
+    api_port: int = Field(8000, ge=0, le=65535, description="Port of the HTTP API; 0 takes a free one.")
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/]+(/\S*)?$",
+        description="Address at which others reach the API; links in answers and webhooks begin with it.",
+    )
+    link_seconds: int = Field(3600, ge=10, le=604_800, description="Life of a signed link to an artifact.")
+    stream_seconds: float = Field(3600.0, gt=0, description="An event stream is closed then; clients resume it.")
+    max_body_bytes: int = Field(16 * 2**20, ge=1024, description="Largest JSON body of an HTTP request.")
     webhook_allow: str = Field("", description="Comma list of host:port a webhook may reach though not public.")
+    webhook_waits: str = Field(
+        "5,300,1800,7200,18000,36000,50400,72000,86400",
+        description="Comma list of seconds between the tries of one webhook; after the last it is given up.",
+    )
+    webhook_timeout_seconds: float = Field(20.0, gt=0, description="Longest time for one try, answer included.")
+    webhook_in_flight: int = Field(4, ge=1, le=100, description="Webhooks on their way to one host at a time.")
     log_format: Literal["json", "console"] = Field("json", description="Structured logs, or for a person.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
 

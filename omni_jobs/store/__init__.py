@@ -10,6 +10,7 @@ from omni_jobs.settings import Settings
 from omni_jobs.store.connection import check_server, open_redis
 from omni_jobs.store.listing import Listing
 from omni_jobs.store.outbox import Outbox
+from omni_jobs.store.serving import Serving
 from omni_jobs.store.sweeping import Sweeping
 from omni_jobs.store.values import Claim, Delivery, FeedEntry, Outcome, Reconciled, Ref, Ring
 from omni_jobs.store.waking import Waking
@@ -28,7 +29,7 @@ __all__ = [
 ]
 
 
-class JobStore(Writing, Listing, Sweeping, Outbox, Waking):
+class JobStore(Writing, Listing, Serving, Sweeping, Outbox, Waking):
     """The whole store; each part stands in a module of its own."""
 
 

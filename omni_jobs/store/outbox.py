@@ -29,7 +29,10 @@ class Outbox(StoreCore):
         not_before_ms: int | None = None,
         error: str | None = None,
     ) -> bool:
-        """Ends (`delivered`, `dead`) or postpones (`later`, `replay`) a delivery; False if it is gone."""
+        """Ends (`delivered`, `dead`) or postpones a delivery; False if it is gone.
+
+        `later` counts the try, `untried` gives it back, `replay` begins to count anew.
+        """
         arguments = {
             "id": delivery_id,
             "outcome": outcome,

@@ -76,7 +76,7 @@ class FeedEntry:
     event: Event
 
 
-Outcome = Literal["delivered", "later", "dead", "replay"]
+Outcome = Literal["delivered", "later", "untried", "dead", "replay"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
--- Ends or postpones a delivery. args: id, outcome (delivered, later, dead or replay), not_before_ms, error,
--- dead_ttl_ms. Replies 1, or 0 if there is no such delivery.
+-- Ends or postpones a delivery. args: id, outcome (delivered, later, untried, dead or replay), not_before_ms, error,
+-- dead_ttl_ms. `untried` gives the try back: the courier took the delivery and did not send it. Replies 1, or 0 if there is no such delivery.
 local delivery = key('delivery', args.id)
 if redis.call('EXISTS', delivery) == 0 then return 0 end
 if args.outcome == 'delivered' then
@@ -8,6 +8,8 @@ if args.outcome == 'delivered' then
   redis.call('DEL', delivery)
   return 1
 end
+if args.outcome == 'untried' then redis.call('HINCRBY', delivery, 'tries', -1) end
+if args.outcome == 'replay' then redis.call('HSET', delivery, 'tries', 0) end
 if args.error then redis.call('HSET', delivery, 'error', args.error) end
 if args.outcome == 'dead' then
   redis.call('ZREM', key('outbox'), args.id)

@@ -1,0 +1,58 @@
+"""What only the API needs of the store: jobs deleted, jobs counted by status, and the account's feed page by page."""
+
+from __future__ import annotations
+
+from omni_jobs.errors import IllegalMove, NotFound
+from omni_jobs.schemas import Status
+from omni_jobs.store.reading import Reading
+from omni_jobs.store.values import FeedEntry
+
+
+class Serving(Reading):
+    """The API's own questions."""
+
+    def delete(self, account: str, job_id: str) -> None:
+        """Removes a finished job's record, events and idempotency key; deliveries that are due still go out.
+
+        Raises:
+            NotFound. IllegalMove: it has not ended, or a later version wrote it.
+        """
+        reply = self.scripts.run("delete", {"account": account, "id": job_id})
+        match reply[0]:
+            case b"missing":
+                raise NotFound(f"There is no job {job_id} in account {account}.", field="job_id", value=job_id)
+            case b"newer":
+                raise IllegalMove(f"Job {job_id} was written by a later version.", remedy="Upgrade this process.")
+            case b"busy":
+                raise IllegalMove(f"Job {job_id} is {reply[1].decode()}; only a finished job can be deleted.")
+
+    def counts(self, account: str) -> dict[str, int]:
+        """How many of the account's jobs that are kept stand at each status."""
+        sizes = self._ask(*(("ZCARD", self.keys("status_jobs", account, status)) for status in Status))
+        return {status.value: size for status, size in zip(Status, sizes, strict=True)}
+
+    def feed_end(self, account: str) -> str:
+        """The cursor after which the account's next event will come."""
+        (entries,) = self._ask(("XREVRANGE", self.keys("feed", account), "+", "-", "COUNT", 1))
+        return entries[0][0].decode() if entries else "0-0"
+
+    def feed_has_gap(self, account: str, after_id: str) -> bool:
+        """Whether events after that cursor may have been dropped already: its own entry is no longer kept."""
+        if after_id == "0-0":
+            return False
+        (entries,) = self._ask(("XRANGE", self.keys("feed", account), after_id, after_id, "COUNT", 1))
+        return not entries
+
+    def feed_page(self, account: str, after_id: str, limit: int = 100) -> tuple[list[FeedEntry], str]:
+        """`feed`, and the cursor to go on from, which also passes entries of jobs that were deleted."""
+        (raw,) = self._ask(("XRANGE", self.keys("feed", account), f"({after_id}", "+", "COUNT", limit))
+        if not raw:
+            return [], after_id
+        entries = self.feed(account, after_id, limit)
+        cursors = [raw[-1][0].decode(), *(entry.cursor for entry in entries[-1:])]
+        return entries, max(cursors, key=_place)
+
+
+def _place(cursor: str) -> tuple[int, int]:
+    ms, _, count = cursor.partition("-")
+    return int(ms), int(count)
