@@ -78,6 +78,26 @@ def derive_card(row: ModelRow, pipeline_class: type, call: Callable[..., Any] | 
     )
 
 
+def tuple_parameters(pipeline_class: type) -> frozenset[str]:
+    """The parameters that the class wants as tuples, which JSON makes lists of."""
+    call = pipeline_class.__call__
+    hints = _hints(call)
+    return frozenset(
+        name
+        for name, parameter in inspect.signature(call).parameters.items()
+        if isinstance(parameter.default, tuple) or any(_is_tuple(hint) for hint in _members(hints.get(name)))
+    )
+
+
+def _members(hint: Any) -> tuple[Any, ...]:
+    is_union = typing.get_origin(hint) in (typing.Union, types.UnionType)
+    return typing.get_args(hint) if is_union else (hint,)
+
+
+def _is_tuple(hint: Any) -> bool:
+    return hint is tuple or typing.get_origin(hint) is tuple
+
+
 def _tasks(signature: Signature) -> tuple[str, ...]:
     parameter = signature.get("image")
     if parameter is None:

@@ -122,7 +122,7 @@ def render_requests(service: WorkerService, claim: Claim, lease: Lease, folder: 
         for field, input_id in (*((f"images.{i}", one) for i, one in enumerate(job.images)), ("mask", job.mask))
         if input_id is not None
     }
-    defaults = service.engine.models[job.model].card.get("defaults", {})
+    defaults = service.engine.models[job.model].row.defaults  # the pipeline knows its own
     remaining = None if claim.deadline_ms is None else claim.deadline_ms / 1000 - time.time()
     requests = []
     for index in range(job.num_outputs):

@@ -26,10 +26,10 @@ from workers.engine.request import (
     RequestFinished,
     RequestProgress,
 )
-from workers.engine_process.describe import describe
+from workers.engine_process.describe import call_style, describe, pipeline_of
 from workers.engine_process.messages import Channel, RenderRequest
 from workers.engine_process.outputs import spool_output
-from workers.engine_process.requests import engine_request
+from workers.engine_process.requests import CallStyle, engine_request
 from workers.registry import ModelRow
 
 #: Exit status when no model could be loaded.
@@ -44,6 +44,7 @@ class EngineChild:
         self._rows = rows
         self._spool = spool
         self._engines: dict[str, DiffusionEngine] = {}
+        self._styles: dict[str, CallStyle] = {}
         self._owners: dict[str, str] = {}
         self._outputs: SimpleQueue[RequestFinished] = SimpleQueue()
         self._wake = threading.Event()
@@ -81,12 +82,14 @@ class EngineChild:
             self._channel.send({"kind": "load_failed", "model": row.name, "error": error_json(error)})
             return
         self._engines[row.name] = engine
+        self._styles[row.name] = call_style(pipeline_of(engine))
         self._channel.send({"kind": "ready", "model": row.name, **facts})
 
     def _submit(self, request: RenderRequest) -> None:
         try:
             self._owners[request.request_id] = request.model
-            self._engines[request.model].submit(engine_request(request, time.monotonic()))
+            taken = engine_request(request, time.monotonic(), self._styles[request.model])
+            self._engines[request.model].submit(taken)
         except Exception as error:  # noqa: BLE001  whatever is wrong with a request is that request's failure
             self._end(request.request_id)
             self._channel.send(failed(request.request_id, error))

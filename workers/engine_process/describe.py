@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from workers.cards import derive_card
+from workers.cards import derive_card, tuple_parameters
 from workers.engine.engine import DiffusionEngine
+from workers.engine_process.requests import CallStyle
 from workers.registry import ModelRow
 
 PACKAGES = ("omni-jobs", "torch", "diffusers", "transformers")
@@ -31,13 +33,24 @@ class SimulatedPipeline:
 
 def describe(row: ModelRow, engine: DiffusionEngine) -> dict[str, Any]:
     """Facts for the `ready` message, plain JSON."""
-    if row.is_simulated:
-        card, device = derive_card(row, SimulatedPipeline), "simulated"
-    else:
-        pipeline_class = engine.collective_rpc("pipeline_class", unique_reply_rank=0)
-        card = derive_card(row, pipeline_class)
-        device = str(engine.collective_rpc("device_name", unique_reply_rank=0))
+    pipeline = pipeline_of(engine)
+    card = derive_card(row, type(pipeline))
+    device = str(getattr(pipeline, "device", "simulated"))
     return {"card": card.model_dump(mode="json"), "device": device, "versions": versions()}
+
+
+def pipeline_of(engine: DiffusionEngine) -> Any:
+    """The pipeline that an engine runs; a stand-in with the right signature for the simulated device."""
+    runner = getattr(engine.executor, "model_runner", None)
+    return SimulatedPipeline() if runner is None else runner.pipeline
+
+
+def call_style(pipeline: Any) -> CallStyle:
+    """How to call this pipeline. It is asked for tensors: pictures are made of them off the engine's thread."""
+    parameter = inspect.signature(type(pipeline).__call__).parameters.get("output_type")
+    has_processor = any(hasattr(pipeline, name) for name in ("image_processor", "video_processor"))
+    wants_tensors = parameter is not None and parameter.default == "pil" and has_processor
+    return CallStyle({"output_type": "pt"} if wants_tensors else {}, tuple_parameters(type(pipeline)))
 
 
 def versions() -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from PIL import Image
@@ -16,11 +17,23 @@ MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 SAMPLING_FIELDS = {item.name for item in fields(OmniDiffusionSamplingParams)} - {"extra_args", "generator", "seed"}
 
 
-def engine_request(request: RenderRequest, now: float) -> OmniDiffusionRequest:
+@dataclass(frozen=True)
+class CallStyle:
+    """How a pipeline wants to be called: arguments that every request gets, and those that must be tuples."""
+
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    tuples: frozenset[str] = frozenset()
+
+
+def engine_request(request: RenderRequest, now: float, style: CallStyle) -> OmniDiffusionRequest:
     """Read the request's pictures and place its deadline on the engine's clock, where it is `now`."""
-    own = {name: value for name, value in request.parameters.items() if name in SAMPLING_FIELDS}
-    others = {name: value for name, value in request.parameters.items() if name not in SAMPLING_FIELDS}
-    sampling = OmniDiffusionSamplingParams(**own, seed=request.seed, extra_args=others)
+    given: dict[str, Any] = {
+        name: tuple(value) if name in style.tuples and isinstance(value, list) else value
+        for name, value in request.parameters.items()
+    }
+    own = {name: value for name, value in given.items() if name in SAMPLING_FIELDS}
+    others = {name: value for name, value in given.items() if name not in SAMPLING_FIELDS}
+    sampling = OmniDiffusionSamplingParams(**own, seed=request.seed, extra_args={**others, **style.extra})
     return OmniDiffusionRequest(
         prompt=request.prompt,
         negative_prompt=request.negative_prompt,
