@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from typing import Any
 import click
 import structlog
 from celery import Celery
-from celery.signals import worker_ready, worker_shutting_down
+from celery.platforms import SecurityWarning
+from celery.signals import setup_logging, worker_ready, worker_shutting_down
 
 from omni_jobs import queue
 from omni_jobs.celery_tasks import make_app, queue_named, register_submit, submit_queue
@@ -77,6 +79,9 @@ def run_worker(service: WorkerService) -> int:
         # Celery calls this in a signal handler: nothing here may wait for a lock of the main thread.
         threading.Thread(target=drain_in_time, args=(service,), name="drain", daemon=True).start()
 
+    setup_logging.connect(lambda **_: None, weak=False)  # logs are ours already
+    # Celery fears pickle under root; only JSON is accepted here.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
     worker_ready.connect(on_ready, weak=False)
     worker_shutting_down.connect(on_shutdown, weak=False)
     service.start()
@@ -102,7 +107,8 @@ def drain_in_time(service: WorkerService) -> None:
 
 def end_with_input() -> None:
     """Drain when standard input closes: the supervisor that held its other end is gone."""
-    sys.stdin.buffer.read()
+    while os.read(0, 4096):  # not sys.stdin: its lock would be held when the interpreter ends
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 

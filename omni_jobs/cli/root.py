@@ -1,0 +1,25 @@
+"""The group of all commands."""
+
+from __future__ import annotations
+
+import click
+
+from omni_jobs import __version__
+from omni_jobs.cli.doctor import doctor
+from omni_jobs.cli.jobs import cancel, get, list_jobs, retry, watch
+from omni_jobs.cli.models import models
+from omni_jobs.cli.submit import edit, submit
+from omni_jobs.cli.up import up, worker
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="omni-jobs")
+def main() -> None:
+    """A durable worker pool for generative media.
+
+    Start the service with `omni-jobs up --model NAME=FOLDER`, then `omni-jobs submit "a prompt"`.
+    """
+
+
+for one in (up, worker, submit, edit, watch, get, list_jobs, cancel, retry, models, doctor):
+    main.add_command(one)

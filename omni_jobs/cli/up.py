@@ -1,0 +1,211 @@
+"""Running the service: `up` is all of it on one machine, `worker` one more worker for a service that runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from omni_jobs.cli.context import SERVICE_FILE, Cli, command
+from omni_jobs.errors import Misconfigured
+from omni_jobs.settings import PREFIX, Settings
+from omni_jobs.supervisor import ChildSpec, Supervisor
+
+if TYPE_CHECKING:
+    from omni_jobs.redis_server import RedisServer
+    from omni_jobs.store import JobStore
+
+F = TypeVar("F", bound=Callable[..., Any])
+#: What a child gets beyond its time of grace before it is killed.
+MARGIN_SECONDS = 5.0
+LOG_TAIL_LINES = 12
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to run: settings as they stand after the command line, and what the worker is told."""
+
+    settings: Settings
+    redis_url: str
+    models: tuple[str, ...]
+    config: Path | None
+    caps: str | None
+    slots: int | None
+    workers: int = 1
+
+    def environment(self) -> dict[str, str]:
+        """Of every child: ours, with the addresses that were decided here."""
+        decided = {
+            "REDIS_URL": self.redis_url,
+            "STORAGE_URL": self.settings.storage_url,
+            "DATA_DIR": str(self.settings.data_dir),
+            "SLOTS": self.slots and str(self.slots),
+        }
+        return {**os.environ, **{PREFIX + name: value for name, value in decided.items() if value}}
+
+
+def worker_child(plan: Plan, number: int, log_folder: Path | None) -> ChildSpec:
+    """The row of one worker."""
+    name = f"worker-{os.getpid()}-{number}"
+    command = [sys.executable, "-m", "workers.app", "--end-with-input", "--name", name]
+    command += [part for model in plan.models for part in ("--model", model)]
+    command += ["--config", str(plan.config)] if plan.config else []
+    command += ["--caps", plan.caps] if plan.caps else []
+    return ChildSpec(name, command, plan.environment(), log_folder and log_folder / f"worker-{number}.log")
+
+
+def children(plan: Plan, log_folder: Path | None) -> list[ChildSpec]:
+    """The table of children: one row, one process."""
+    return [worker_child(plan, number, log_folder) for number in range(plan.workers)]
+
+
+def model_options(function: F) -> F:
+    """The options that say what a worker serves."""
+    options = [
+        click.option(
+            "--model", "models", multiple=True, metavar="NAME=SOURCE", help="A folder, hub id or simulated."
+        ),
+        click.option(
+            "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Path of omni.toml."
+        ),
+        click.option("--caps", help="Batch caps of every model: measured (default), or fixed(8)."),
+        click.option("--slots", type=click.IntRange(1, 1024), help="Jobs in flight per worker."),
+        click.option("--workers", type=click.IntRange(1, 64), default=1, help="Worker processes, one per device."),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@click.command()
+@model_options
+@click.option("--redis", "redis_url", metavar="URL", help="Use this Redis; else OMNI_REDIS_URL, else our own.")
+@command
+def up(cli: Cli, redis_url: str | None, **options: Any) -> None:
+    """Run the whole service on this machine. Prints a line `ready ...` when it takes jobs; Ctrl-C drains."""
+    settings = cli.settings()
+    data = settings.data_dir.absolute()
+    settings = _rooted(settings, data)
+    _need_models(settings, options)
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    logs = data / "logs"
+    logs.mkdir(exist_ok=True)
+    given = redis_url or (
+        settings.redis_url.get_secret_value() if "redis_url" in settings.model_fields_set else None
+    )
+    server = None if given else _own_redis(data / "redis")
+    address = given or (server.url if server else "")
+    plan = Plan(settings, address, **options)
+    service = data / SERVICE_FILE
+    try:
+        _write_private(service, {"redis_url": address, "storage_url": settings.storage_url})
+        _run(plan, logs, Watch(plan, server))
+    finally:
+        service.unlink(missing_ok=True)
+        if server is not None:
+            server.stop()
+
+
+@click.command()
+@model_options
+@command
+def worker(cli: Cli, **options: Any) -> None:
+    """Run workers for a service whose Redis OMNI_REDIS_URL names, or which `up` runs in this data folder."""
+    settings = cli.settings()
+    _need_models(settings, options)
+    plan = Plan(settings, cli.address(), **options)
+    _run(plan, None, Watch(plan, None))
+
+
+@dataclass
+class Watch:
+    """What is looked at while the children run: whether jobs are taken, whether our Redis lives."""
+
+    plan: Plan
+    server: RedisServer | None
+    is_ready: bool = False
+    _store: JobStore | None = None
+    _next_look: float = field(default=0.0)
+
+    def __call__(self) -> None:
+        if self.server is not None and self.server.process.poll() is not None:
+            self._restart_redis(self.server)
+        if not self.is_ready and time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + 0.2
+            self._look()
+
+    def _look(self) -> None:
+        from omni_jobs.store import connect
+
+        if self._store is None:
+            settings = self.plan.settings.model_copy(update={"redis_url": _secret(self.plan.redis_url)})
+            self._store = connect(settings)
+        mine = [info for info in self._store.workers() if info.id.startswith(f"worker-{os.getpid()}-")]
+        states = {model: state for info in mine for model, state in info.models.items()}
+        if len(mine) < self.plan.workers or "loading" in states.values() or "ready" not in states.values():
+            return
+        self.is_ready = True
+        ready = ",".join(sorted(model for model, state in states.items() if state == "ready"))
+        failed = ",".join(sorted(model for model, state in states.items() if state == "failed"))
+        click.echo(f"ready models={ready}" + (f" failed={failed}" if failed else "") + f" pid={os.getpid()}")
+        sys.stdout.flush()
+
+    @staticmethod
+    def _restart_redis(server: RedisServer) -> None:
+        from urllib.parse import urlsplit
+
+        from omni_jobs.redis_server import start_server
+
+        parts = urlsplit(server.url)
+        server.process = start_server(server.folder, port=parts.port, password=parts.password).process
+
+
+def _run(plan: Plan, logs: Path | None, watch: Watch) -> None:
+    supervisor = Supervisor(children(plan, logs), plan.settings.grace_seconds + MARGIN_SECONDS)
+    status = supervisor.run(watch)
+    if supervisor.failed is not None:
+        log_file = supervisor.failed.spec.log_file
+        if log_file is not None:
+            click.echo("\n".join(log_file.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]), err=True)
+        sys.exit(status)
+
+
+def _rooted(settings: Settings, data: Path) -> Settings:
+    """Everything under the data folder, unless it was said otherwise."""
+    changes: dict[str, Any] = {"data_dir": data}
+    if "storage_url" not in settings.model_fields_set:
+        changes["storage_url"] = str(data / "objects")
+    return settings.model_copy(update=changes)
+
+
+def _own_redis(folder: Path) -> RedisServer:
+    from omni_jobs.redis_server import new_password, start_server
+
+    return start_server(folder, password=new_password())
+
+
+def _need_models(settings: Settings, options: Mapping[str, Any]) -> None:
+    if not options["models"] and not options["config"] and not settings.config:
+        raise Misconfigured(
+            "No model is given.", field="model", remedy="Add --model NAME=FOLDER, or --config omni.toml."
+        )
+
+
+def _secret(text: str) -> Any:
+    from pydantic import SecretStr
+
+    return SecretStr(text)
+
+
+def _write_private(path: Path, value: Mapping[str, str]) -> None:
+    """A file that only its owner reads: the address may hold a password."""
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(value, file)

@@ -1,0 +1,65 @@
+"""A service started by `omni-jobs up`, shared by the tests of one module."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+COMMAND = [sys.executable, "-m", "omni_jobs.cli"]
+MODEL = "sim=simulated?launch_ms=5&fail_on=fail"
+READY_SECONDS = 60
+
+
+def environment(data: Path) -> dict[str, str]:
+    own = {name: value for name, value in os.environ.items() if not name.startswith("OMNI_")}
+    return {
+        **own,
+        "OMNI_DATA_DIR": str(data),
+        "OMNI_LEASE_SECONDS": "2",
+        "OMNI_GRACE_SECONDS": "5",
+        "COLUMNS": "200",
+    }
+
+
+def start_up(data: Path, *options: str) -> subprocess.Popen[str]:
+    """`omni-jobs up` once it has said that it is ready."""
+    command = [*COMMAND, "up", "--model", MODEL, "--caps", "fixed(8)", *options]
+    process = subprocess.Popen(command, env=environment(data), stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line.startswith("ready models=sim"), line
+    return process
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The data folder of a running service."""
+    folder = tmp_path_factory.mktemp("data")
+    process = start_up(folder)
+    yield folder
+    process.terminate()
+    assert process.wait(30) == 0
+
+
+@pytest.fixture
+def omni(data: Path) -> Run:
+    """Runs one command against the service."""
+
+    def run(*arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*COMMAND, *arguments],
+            env=environment(data),
+            capture_output=True,
+            text=True,
+            input=text,
+            timeout=60,
+            check=False,
+        )
+
+    return run

@@ -1,0 +1,83 @@
+"""`omni-jobs up`: refuses what cannot work, drains on a signal, and leaves nothing behind when it is killed."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from omni_jobs.cli.context import read_service
+from omni_jobs.settings import Settings
+from omni_jobs.store import connect
+from tests.cli.conftest import COMMAND, environment, start_up
+
+WAIT_SECONDS = 60
+
+
+def run(data: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        env=environment(data) | settings,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "status", "words"),
+    [
+        (["up"], {}, 78, "No model is given"),
+        (["up", "--model", "a"], {}, 78, "NAME=SOURCE"),
+        (["up", "--model", "a=./nowhere"], {}, 78, "model_index.json"),
+        (["up", "--model", "a=simulated", "--caps", "many"], {}, 78, "fixed(8)"),
+        (["up", "--model", "a=simulated"], {"OMNI_SLOTZ": "3"}, 78, "OMNI_SLOTS"),
+        (
+            ["up", "--model", "a=simulated"],
+            {"OMNI_STORAGE_URL": "s3://b?endpoint=http://127.0.0.1:9"},
+            69,
+            "storage",
+        ),
+        (["up", "--model", "a=simulated", "--redis", "redis://127.0.0.1:9/0"], {}, 69, "Redis does not answer"),
+        (["worker", "--model", "a=simulated"], {"OMNI_REDIS_URL": "redis://127.0.0.1:9/0"}, 69, "Redis"),
+        (["submit", "x"], {"OMNI_REDIS_URL": "redis://127.0.0.1:9/0"}, 69, "Redis does not answer"),
+    ],
+)
+def test_what_cannot_work_is_said_at_the_start(
+    tmp_path: Path, arguments: list[str], settings: dict[str, str], status: int, words: str
+) -> None:
+    done = run(tmp_path, *arguments, **settings)
+    assert words in done.stderr
+    assert done.returncode == status
+    assert "Traceback" not in done.stderr
+
+
+def test_doctor_without_a_service_names_the_remedy(tmp_path: Path) -> None:
+    done = run(tmp_path, "doctor", OMNI_REDIS_URL="redis://127.0.0.1:9/0")
+    assert done.returncode == 1
+    assert "omni-jobs up" in done.stdout
+
+
+def test_nothing_outlives_a_killed_up_and_nothing_is_lost(tmp_path: Path) -> None:
+    up = start_up(tmp_path)
+    url = read_service(tmp_path)["redis_url"]
+    store = connect(Settings(redis_url=url))  # type: ignore[arg-type]
+    (worker,) = store.workers()
+    processes = [int(worker.id.split("-")[1]), worker.details["engine_process"], store.redis.info()["process_id"]]
+    descriptors = [os.pidfd_open(process) for process in processes]
+    job = run(tmp_path, "submit", "slow", "--no-wait", "--steps", "200", "--outputs", "4").stdout.strip()
+    store.close()
+    up.kill()
+    up.wait()
+    for descriptor in descriptors:
+        with os.fdopen(descriptor):
+            assert select.select([descriptor], [], [], WAIT_SECONDS)[0], "a process outlived `up`"
+    again = start_up(tmp_path)
+    assert run(tmp_path, "watch", job).returncode == 0
+    again.terminate()
+    assert again.wait(WAIT_SECONDS) == 0
+    assert not read_service(tmp_path)
