@@ -234,8 +234,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "conditioning_channels": 4,
     },
     "UNet3DConditionModel": VIDEO_UNET,
-    "I2VGenXLUNet": {key: value for key, value in VIDEO_UNET.items() if key != "attention_head_dim"}
-    | {"num_attention_heads": 2},
+    "I2VGenXLUNet": VIDEO_UNET | {"num_attention_heads": 2},
     "UNetSpatioTemporalConditionModel": {
         "sample_size": 32,
         "block_out_channels": (32, 64),
@@ -266,6 +265,12 @@ ROWS: dict[str, dict[str, Any]] = {
         "down_block_types": ("DownBlock1DNoSkip", "DownBlock1D", "AttnDownBlock1D"),
         "up_block_types": ("AttnUpBlock1D", "UpBlock1D", "UpBlock1DNoSkip"),
     },
+    "UNet2DConditionModel/gligen": UNET | {"attention_type": "gated"},
+    "UNet2DConditionModel/gligen-text-image": UNET | {"attention_type": "gated-text-image"},
+    "UNet2DConditionModel/kolors": XL | {"cross_attention_dim": 16, "projection_class_embeddings_input_dim": 64},
+    "UNet2DConditionModel/sound": UNET
+    | {"class_embed_type": "simple_projection", "projection_class_embeddings_input_dim": 32}
+    | {"class_embeddings_concat": True, "cross_attention_dim": (8, 16), "layers_per_block": 1},
     "UNet2DConditionModel/xl": XL,
     "UNet2DConditionModel/xl-lcm": XL | {"time_cond_proj_dim": 8},
     "UNet2DConditionModel/xl-pix2pix": XL | {"in_channels": 8},

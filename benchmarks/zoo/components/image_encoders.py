@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from benchmarks.zoo.components.tokenizers import CHAT_TEMPLATE, qwen
+from benchmarks.zoo.components.tokenizers import CHAT_TEMPLATE, clip, qwen
 
 IMAGE_SIZE = 32
 VISION: dict[str, Any] = {
@@ -33,12 +33,26 @@ def _processor(name: str, arguments: dict[str, Any]) -> Any:
     return getattr(transformers, f"{name}Pil")(**arguments)
 
 
-def _qwen_vl_processor() -> Any:
-    """Qwen2VLProcessor without its video half, which cannot be made where torchvision is missing."""
-    from transformers import Qwen2VLImageProcessorPil, Qwen2VLProcessor
+def _paint_by_example() -> Any:
+    from diffusers.pipelines.deprecated.paint_by_example import PaintByExampleImageEncoder
+    from transformers import CLIPVisionConfig
+
+    return PaintByExampleImageEncoder(CLIPVisionConfig(**VISION), proj_size=32)
+
+
+def _clip_processor() -> Any:
+    from transformers import CLIPProcessor
+
+    return CLIPProcessor(_processor(*PROCESSORS["CLIPImageProcessor"]), clip())
+
+
+def _qwen_vl_processor(parent: str = "Qwen2VLProcessor", **patches: int) -> Any:
+    """A Qwen processor without its video half, which cannot be made where torchvision is missing."""
+    import transformers
+    from transformers import Qwen2VLImageProcessorPil
     from transformers.processing_utils import ProcessorMixin
 
-    class PictureOnlyProcessor(Qwen2VLProcessor):  # type: ignore[misc]
+    class PictureOnlyProcessor(getattr(transformers, parent)):  # type: ignore[misc]
         def __init__(self, image_processor: Any, tokenizer: Any, chat_template: str | None = None) -> None:
             self.image_token, self.video_token = "<|image_pad|>", "<|video_pad|>"
             self.image_token_id, self.video_token_id = tokenizer.convert_tokens_to_ids(
@@ -50,7 +64,7 @@ def _qwen_vl_processor() -> Any:
         def get_attributes(cls) -> list[str]:
             return ["image_processor", "tokenizer"]
 
-    pictures = Qwen2VLImageProcessorPil(min_pixels=28 * 28, max_pixels=56 * 84)
+    pictures = Qwen2VLImageProcessorPil(min_pixels=28 * 28, max_pixels=56 * 84, **patches)
     return PictureOnlyProcessor(pictures, qwen(), CHAT_TEMPLATE)
 
 
@@ -74,4 +88,7 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     },
     **{key: partial(_processor, name, arguments) for key, (name, arguments) in PROCESSORS.items()},
     "Qwen2VLProcessor": _qwen_vl_processor,
+    "Qwen3VLProcessor": partial(_qwen_vl_processor, "Qwen3VLProcessor", patch_size=16),
+    "CLIPProcessor": _clip_processor,
+    "PaintByExampleImageEncoder": _paint_by_example,
 }

@@ -87,6 +87,8 @@ ROWS: dict[str, dict[str, Any]] = {
         "sigma_data": 1.0,
         "sigma_schedule": "exponential",
     },
+    "HeliosScheduler": {"stage_range": [0, 1], "stages": 1, "use_dynamic_shifting": True},
+    "FlowMatchEulerDiscreteScheduler/ace-step": {"num_train_timesteps": 1},
     "FlowMatchEulerDiscreteScheduler/karras": {"use_karras_sigmas": True},
     "EDMEulerScheduler/cosmos": {"sigma_max": 80, "sigma_data": 0.5, "final_sigmas_type": "sigma_min"},
     "FlowMatchEulerDiscreteScheduler/dynamic": {"use_dynamic_shifting": True},

@@ -111,6 +111,47 @@ LLAVA: dict[str, Any] = {
     "image_token_index": 101,
     "pad_token_id": 3,
 }
+QWEN3_VL: dict[str, Any] = {
+    "text_config": QWEN_TEXT
+    | {"head_dim": 8}
+    | {"rope_parameters": {"rope_type": "default", "mrope_section": [2, 1, 1], "rope_theta": 1000000.0}},
+    "vision_config": {
+        "depth": 2,
+        "hidden_size": 16,
+        "intermediate_size": 16,
+        "num_heads": 2,
+        "out_hidden_size": 16,
+        "deepstack_visual_indexes": [0],
+        "num_position_embeddings": 16,
+    },
+    "vision_start_token_id": QWEN_SPECIAL.index("<|vision_start|>"),
+    "vision_end_token_id": QWEN_SPECIAL.index("<|vision_end|>"),
+    "image_token_id": QWEN_SPECIAL.index("<|image_pad|>"),
+    "video_token_id": QWEN_SPECIAL.index("<|video_pad|>"),
+}
+GEMMA3: dict[str, Any] = {
+    "text_config": GEMMA,
+    "vision_config": {
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_attention_heads": 2,
+        "num_hidden_layers": 1,
+        "image_size": 32,
+        "patch_size": 8,
+    },
+    "mm_tokens_per_image": 4,
+}
+CLAP_TEXT: dict[str, Any] = BERT | {"hidden_size": 16, "num_attention_heads": 2, "pad_token_id": 1}
+HIFI_GAN: dict[str, Any] = {
+    "model_in_dim": 8,
+    "sampling_rate": 16000,
+    "upsample_initial_channel": 16,
+    "upsample_rates": [2, 2],
+    "upsample_kernel_sizes": [4, 4],
+    "resblock_kernel_sizes": [3, 7],
+    "resblock_dilation_sizes": [[1, 3, 5], [1, 3, 5]],
+    "normalize_before": False,
+}
 
 
 def _make(model: str, configuration: str, arguments: dict[str, Any]) -> Any:
@@ -139,14 +180,70 @@ CONFIGURED: dict[str, tuple[str, dict[str, Any]]] = {
     "CLIPTextModelWithProjection/8": ("CLIPTextConfig", CLIP | {"hidden_size": 8, "projection_dim": 8}),
     "Qwen2VLForConditionalGeneration": ("Qwen2VLConfig", QWEN2_VL),
     "LlavaForConditionalGeneration": ("LlavaConfig", LLAVA),
+    "Qwen3VLModel": ("Qwen3VLConfig", QWEN3_VL),
+    "Qwen3VLForConditionalGeneration": ("Qwen3VLConfig", QWEN3_VL),
+    "Mistral3Model": ("Mistral3Config", MISTRAL3),
+    "Gemma3ForConditionalGeneration": ("Gemma3Config", GEMMA3),
+    "SpeechT5HifiGan": ("SpeechT5HifiGanConfig", HIFI_GAN),
     "Qwen3Model": ("Qwen3Config", QWEN_TEXT | {"head_dim": 8}),
 }
+
+
+def _clap_text() -> Any:
+    from transformers import ClapTextConfig, ClapTextModelWithProjection
+
+    return ClapTextModelWithProjection(ClapTextConfig(projection_dim=32, **CLAP_TEXT))
 
 
 def _qwen_vl_text() -> Any:
     from transformers import Qwen2_5_VLConfig, Qwen2_5_VLTextModel
 
     return Qwen2_5_VLTextModel(Qwen2_5_VLConfig(**QWEN_VL).text_config)
+
+
+def _roberta_series() -> Any:
+    from diffusers.pipelines.deprecated.alt_diffusion.modeling_roberta_series import (
+        RobertaSeriesConfig,
+        RobertaSeriesModelWithTransformation,
+    )
+
+    return RobertaSeriesModelWithTransformation(RobertaSeriesConfig(project_dim=32, pad_token_id=1, **BERT))
+
+
+def _ldm_bert() -> Any:
+    from diffusers.pipelines.latent_diffusion.pipeline_latent_diffusion import LDMBertConfig, LDMBertModel
+
+    return LDMBertModel(
+        LDMBertConfig(
+            vocab_size=VOCABULARY_SIZE,
+            d_model=32,
+            encoder_layers=2,
+            encoder_ffn_dim=37,
+            encoder_attention_heads=4,
+            head_dim=8,
+        )
+    )
+
+
+def _chat_glm() -> Any:
+    from diffusers.pipelines.kolors.text_encoder import ChatGLMConfig, ChatGLMModel
+
+    return ChatGLMModel(
+        ChatGLMConfig(
+            num_layers=2,
+            padded_vocab_size=VOCABULARY_SIZE,
+            hidden_size=16,
+            ffn_hidden_size=32,
+            kv_channels=8,
+            num_attention_heads=2,
+            multi_query_attention=False,
+            rmsnorm=True,
+            post_layer_norm=True,
+            add_qkv_bias=True,
+            seq_length=512,
+            original_rope=True,
+        )
+    )
 
 
 def _multilingual_clip() -> Any:
@@ -161,5 +258,9 @@ BUILDERS: dict[str, Callable[[], Any]] = {
         for key, (configuration, arguments) in CONFIGURED.items()
     },
     "Qwen2_5_VLTextModel": _qwen_vl_text,
+    "RobertaSeriesModelWithTransformation": _roberta_series,
+    "LDMBertModel": _ldm_bert,
+    "ChatGLMModel": _chat_glm,
+    "ClapTextModelWithProjection": _clap_text,
     "MultilingualCLIP": _multilingual_clip,
 }

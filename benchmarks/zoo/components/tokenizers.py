@@ -131,12 +131,12 @@ def _spaced_pieces(first: tuple[str, ...]) -> tuple[dict[str, int], list[tuple[s
     return _numbered([*(f"<0x{byte:02X}>" for byte in range(256)), *pieces], first=first), merges
 
 
-def gemma() -> Any:
+def gemma(length: int = 4096) -> Any:
     from transformers import GemmaTokenizer
 
     vocabulary, merges = _spaced_pieces(GEMMA_SPECIAL)
     return GemmaTokenizer(
-        vocab=dict(vocabulary), merges=list(merges), model_max_length=4096, chat_template=CHAT_TEMPLATE
+        vocab=dict(vocabulary), merges=list(merges), model_max_length=length, chat_template=CHAT_TEMPLATE
     )
 
 
@@ -164,6 +164,30 @@ def bert() -> Any:
     return BertTokenizer(vocab=_numbered(pieces, first=special), model_max_length=77)
 
 
+def chat_glm() -> Any:
+    """A left-padding tokenizer that also gives positions, as Kolors takes it."""
+    from transformers import LlamaTokenizer
+
+    class PositionedTokenizer(LlamaTokenizer):  # type: ignore[misc]
+        def __call__(self, *arguments: Any, **options: Any) -> Any:
+            encoded = super().__call__(*arguments, **options)
+            encoded["position_ids"] = (encoded["attention_mask"].cumsum(-1) - 1).clamp(min=0)
+            return encoded
+
+    vocabulary, merges = _spaced_pieces(LLAMA_SPECIAL)
+    return PositionedTokenizer(
+        vocab=dict(vocabulary), merges=list(merges), pad_token="<pad>", padding_side="left", model_max_length=256
+    )
+
+
+def roberta() -> Any:
+    from transformers import RobertaTokenizer
+
+    pieces, merges = _trained(RobertaTokenizer())
+    special = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
+    return RobertaTokenizer(vocab=_numbered(pieces, first=special), merges=merges, model_max_length=77)
+
+
 def xlm_roberta() -> Any:
     from transformers import XLMRobertaTokenizer
 
@@ -179,7 +203,10 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     "LlamaTokenizer/padded-left": lambda: llama(padding_side="left"),
     "T5Tokenizer/25": lambda: t5(25),
     "GemmaTokenizer": gemma,
+    "GemmaTokenizer/short": lambda: gemma(32),
     "LlamaTokenizer": llama,
     "BertTokenizer": bert,
+    "RobertaTokenizer": roberta,
+    "ChatGLMTokenizer": chat_glm,
     "XLMRobertaTokenizer": xlm_roberta,
 }

@@ -19,7 +19,6 @@ CALL: dict[str, Any] = {"guidance_scale": 6.0, "negative_prompt": "bad quality"}
 IMAGE: dict[str, Any] = CALL | {"image": Picture(), "strength": 0.8}
 INPAINT: dict[str, Any] = CALL | {"image": Picture(), "mask_image": Mask()}
 BARE: dict[str, Any] = {name: BASE[name] for name in ("scheduler", "vae", "text_encoder", "tokenizer", "unet")}
-WITHOUT_FLAG = {name: value for name, value in BASE.items() if name != "requires_safety_checker"}
 
 # Case suffix, scheduler row, and whether it draws its noise from the global generator.
 SCHEDULERS = {

@@ -40,6 +40,7 @@ CASES = [
         "I2VGenXLPipeline",
         stable_diffusion.BARE | ENCODER | {"unet": "I2VGenXLUNet"},
         CFG | {"image": Picture(), "num_frames": 3, "clip_skip": None},
+        global_random=True,
     ),
     Case(
         "text-to-video-zero",

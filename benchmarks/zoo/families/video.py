@@ -68,6 +68,20 @@ CASES = [
         wan.CALL | {"image": Picture()},
     ),
     Case(
+        "helios",
+        "HeliosPipeline",
+        wan.BASE | {"transformer": "HeliosTransformer3DModel", "scheduler": "HeliosScheduler"},
+        wan.CALL,
+    ),
+    Case(
+        "motif-video",
+        "MotifVideoPipeline",
+        TEXT
+        | {"scheduler": "FlowMatchEulerDiscreteScheduler", "vae": "AutoencoderKLWan"}
+        | {"transformer": "MotifVideoTransformer3DModel", "guider": "ClassifierFreeGuidance"},
+        {"num_frames": 9, "max_sequence_length": 32, "negative_prompt": "bad quality"},
+    ),
+    Case(
         "anyflow",
         "AnyFlowPipeline",
         wan.BASE | {"transformer": "AnyFlowTransformer3DModel", "scheduler": "FlowMapEulerDiscreteScheduler"},
