@@ -11,6 +11,7 @@ import torch
 from omni_jobs.errors import InvalidRequest
 from omni_jobs.schemas import nearest
 from workers.engine.request import OmniDiffusionRequest
+from workers.stepping.fiber import own_containers
 
 
 def arguments_for(pipeline: Any, device: str = "cpu") -> Callable[[OmniDiffusionRequest], dict[str, Any]]:
@@ -22,7 +23,8 @@ def arguments_for(pipeline: Any, device: str = "cpu") -> Callable[[OmniDiffusion
 
     def arguments_of(request: OmniDiffusionRequest) -> dict[str, Any]:
         if request.arguments is not None:
-            return {name: _own_containers(value) for name, value in request.arguments.items()}
+            # Pipelines write into the dicts and lists they are given.
+            return {name: own_containers(value) for name, value in request.arguments.items()}
         given = _given(request, device)
         unknown = [name for name in given if name not in names]
         if unknown:
@@ -50,12 +52,3 @@ def _given(request: OmniDiffusionRequest, device: str) -> dict[str, Any]:
         given["generator"] = torch.Generator(device).manual_seed(params.seed)
     given = {name: value for name, value in given.items() if value is not None}
     return given | params.to_arguments()
-
-
-def _own_containers(value: Any) -> Any:
-    """New dicts and lists with the same contents: pipelines write into the ones they are given."""
-    if type(value) is dict:
-        return {key: _own_containers(item) for key, item in value.items()}
-    if type(value) is list:
-        return [_own_containers(item) for item in value]
-    return value

@@ -28,7 +28,8 @@ class Omni:
         self, model: str | None = None, *, pipeline: Any = None, caps: str = "fixed(8)", **options: Any
     ) -> None:
         self._engine = DiffusionEngine(
-            OmniDiffusionConfig(model=model, pipeline=pipeline, caps=caps, **options), on_event=self._note
+            OmniDiffusionConfig(model=model, pipeline=pipeline, caps=caps, **({"offline": True} | options)),
+            on_event=self._note,
         )
         self._ended: dict[str, Any] = {}
 

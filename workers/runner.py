@@ -6,6 +6,7 @@ on one thread, the engine's.
 
 from __future__ import annotations
 
+import copy
 import itertools
 import time
 from collections import Counter
@@ -63,7 +64,7 @@ class DiffusionModelRunner:
         self._arguments_of = arguments_of
         self._cloner = PipelineCloner(pipeline)
         self._overlay = ProcessorOverlay(list(self._cloner.modules.values()))
-        self.prover = Prover(self._run_merged, self._run_alone)
+        self.prover = Prover(self._run_merged, self._run_alone, self._run_nudged)
         self._running: dict[str, Running] = {}
         self._pending: dict[int, PendingCall] = {}
         self._call_ids = itertools.count(1)
@@ -197,12 +198,30 @@ class DiffusionModelRunner:
         ambient, call = pending.fiber.ambient, pending.call
         before = ambient.random
         versions = [_version(leaf.value) for leaf in pending.description.leaves]
-        output = ambient.run(self._overlay, call.run)
+        states = self._overlay.states(ambient.processors)
+        output = ambient.run(self._overlay, call.run_repeatably)
         if ambient.random.differs(before):
             raise SideEffects("it draws random numbers", output)
         if versions != [_version(leaf.value) for leaf in pending.description.leaves]:
             raise SideEffects("it writes into its arguments", output)
+        if states != self._overlay.states(ambient.processors):
+            raise SideEffects("its attention processors keep what they saw", output)
         return output
+
+    def _run_nudged(self, pending: PendingCall) -> Any:
+        """The call run alone with its sample moved by half a unit in the last place: how rounding alone shows."""
+        bound = copy.copy(pending.description.bound)
+        bound.arguments = dict(bound.arguments)
+        name = str(pending.description.primary[0])
+        sample = bound.arguments.get(name)
+        if not isinstance(sample, torch.Tensor) or not sample.is_floating_point():
+            return None
+        half_unit = torch.finfo(sample.dtype).eps / 2
+        sign = torch.arange(sample.numel(), device=sample.device).reshape(sample.shape) % 2 * 2 - 1
+        bound.arguments[name] = (sample.double() * (1 + half_unit * 1.01 * sign)).to(sample.dtype)
+        args, kwargs = call_arguments(bound)
+        call = pending.call
+        return pending.fiber.ambient.run(self._overlay, lambda: getattr(call.module, call.method)(*args, **kwargs))
 
 
 def _by_key(batch: Sequence[PendingCall]) -> list[list[PendingCall]]:

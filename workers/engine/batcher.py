@@ -15,6 +15,10 @@ from workers.engine.calls import CallInfo, Lane
 Cap = Callable[[Hashable], int]
 
 
+#: Which lane goes first when nobody waits for a single result.
+OFFLINE_ORDER = (Lane.ENCODE, Lane.DENOISE, Lane.DECODE)
+
+
 def fixed(size: int) -> Cap:
     """The same cap for every key."""
     return lambda _key: size
@@ -43,11 +47,13 @@ class Batcher:
 
     An incompatible neighbour never blocks anybody: groups are compared by their most urgent member. A call that
     has waited for (groups x cap) batches is overdue and goes before any priority. While denoise work is ready, at
-    most one batch of another lane runs between two denoise batches.
+    most one batch of another lane runs between two denoise batches. `offline` is for work that all lies ready and
+    nobody watches: every encode first, every decode last, so that the denoise batches are as large as can be.
     """
 
-    def __init__(self, cap: Cap) -> None:
+    def __init__(self, cap: Cap, offline: bool = False) -> None:
         self._cap = cap
+        self._offline = offline
         self._limits: dict[Hashable, int] = {}
         self._groups: dict[Hashable, Group] = {}
         self._keys: dict[int, Hashable] = {}
@@ -98,6 +104,11 @@ class Batcher:
         return batch
 
     def _eligible(self) -> dict[Hashable, Group]:
+        if self._offline:
+            lane = min(
+                (group.lane for group in self._groups.values()), key=OFFLINE_ORDER.index, default=Lane.ENCODE
+            )
+            return {key: group for key, group in self._groups.items() if group.lane is lane}
         denoise = {key: group for key, group in self._groups.items() if group.lane is Lane.DENOISE}
         others = {key: group for key, group in self._groups.items() if group.lane is not Lane.DENOISE}
         if denoise and others:

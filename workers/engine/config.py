@@ -13,7 +13,8 @@ class OmniDiffusionConfig:
 
     `model` is a folder or hub id (`name@revision`); `pipeline` an already loaded pipeline instead.
     `distributed_executor_backend` is "uni", "mp", "simulated", a class, or a class's qualified name; `None` picks
-    "uni" for one device and "mp" above. `caps` is "measured" or "fixed(n)".
+    "uni" for one device and "mp" above. `caps` is "measured" or "fixed(n)". `offline` favours throughput over the
+    wait of any single request (see Batcher).
     """
 
     model: str | None = None
@@ -28,5 +29,6 @@ class OmniDiffusionConfig:
     num_gpus: int = 1
     caps: str = "measured"
     max_num_seqs: int = 64
+    offline: bool = False
     trust_remote_code: bool = False
     executor_options: Mapping[str, Any] = field(default_factory=dict)

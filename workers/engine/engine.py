@@ -72,9 +72,9 @@ class DiffusionEngine:
         cap: Cap | None = None,
     ) -> None:
         self.od_config = od_config
-        self.executor = DiffusionExecutor.get_class(od_config)(od_config)
         self._caps = cap_policy(od_config.caps)
-        self._batcher = Batcher(cap or self._caps)
+        self.executor = DiffusionExecutor.get_class(od_config)(od_config)
+        self._batcher = Batcher(cap or self._caps, od_config.offline)
         self._on_event = on_event or (lambda _event: None)
         self._on_batch = on_batch or (lambda _ids: None)
         self._inbox: SimpleQueue[OmniDiffusionRequest | str] = SimpleQueue()

@@ -92,6 +92,11 @@ class ProcessorOverlay:
             if part.processor is not processor:
                 set_processor(part, processor)
 
+    @staticmethod
+    def states(processors: list[Any] | None) -> list[dict[str, int]]:
+        """The identity of everything these processors hold: one that keeps something from a call changes it."""
+        return [{name: id(value) for name, value in vars(part).items()} for part in processors or ()]
+
     def key(self, processors: list[Any] | None) -> Hashable:
         """What must be equal for calls to share a forward: the kinds of the processors and their plain state."""
         if processors is None:
@@ -129,7 +134,7 @@ class Ambient:
 
     @classmethod
     def capture(cls, fork_random: bool = False) -> Ambient:
-        """The thread's present state; with `fork_random` its random state is a new stream drawn from the global."""
+        """The thread's present state; with `fork_random` its random state is a new stream drawn from it."""
         if not fork_random:
             return cls(Modes.capture(), RandomState.capture())
         seed = int(torch.randint(2**31, ()).item())

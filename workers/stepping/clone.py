@@ -36,7 +36,8 @@ class StepCounter:
         on_step(0, self.total)
 
     def __iter__(self) -> Iterator[Any]:
-        for item in self._iterable or ():
+        assert self._iterable is not None
+        for item in self._iterable:
             yield item
             self.update()
 
@@ -88,7 +89,9 @@ class PipelineCloner:
         # Not through __setattr__: diffusers would write each component into the shared configuration.
         clone.__dict__.update({name: self._own(value, on_step, memo) for name, value in vars(pipeline).items()})
 
-        def progress_bar(iterable: Iterable[Any] | None = None, total: int | None = None) -> StepCounter:
+        def progress_bar(
+            iterable: Iterable[Any] | None = None, total: int | None = None, **_looks: Any
+        ) -> StepCounter:
             return StepCounter(iterable, total, on_step)
 
         # Freeing hooks at one request's end would reset every neighbour in flight.

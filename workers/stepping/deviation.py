@@ -7,6 +7,7 @@ merged with itself. A wrong rule is far above it, in half precision too.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,8 @@ from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 FLOOR = {torch.float64: 1e-10, torch.float32: 1e-5, torch.float16: 4e-4, torch.bfloat16: 1.5e-3}
 #: The bound is the floor plus so many times the control's deviation.
 CONTROL_MULTIPLE = 2.0
+#: A control above so many floors is believed only if rounding the sample differently moves the output as far.
+CONTROL_TRUST = 2.5
 #: The greatest single difference may exceed the root mean square so many times (relative to the greatest value).
 PEAK_MULTIPLE = 8.0
 
@@ -34,6 +37,15 @@ class Deviation:
     def within(self, bound: Deviation) -> bool:
         """False also for NaN."""
         return self.rms <= bound.rms and self.peak <= bound.peak
+
+
+def is_credible(control: Deviation, dtype: torch.dtype, sensitivity: Callable[[], Deviation]) -> bool:
+    """Whether a control is rounding, and not the merge itself being wrong for equal calls too.
+
+    `sensitivity` is how far the output moves when the sample is rounded differently; asked for only if needed.
+    """
+    floor = FLOOR.get(dtype, FLOOR[torch.float32])
+    return control.rms <= CONTROL_TRUST * floor or control.rms <= CONTROL_TRUST * sensitivity().rms
 
 
 def bound(control: Deviation, dtype: torch.dtype) -> Deviation:

@@ -15,6 +15,15 @@ import greenlet
 from workers.stepping.ambient import Ambient, ProcessorOverlay
 
 
+def own_containers(value: Any) -> Any:
+    """The same values in new plain dicts, lists and tuples."""
+    if type(value) is dict:
+        return {key: own_containers(item) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(own_containers(item) for item in value)
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class ComponentCall:
     """A component of the pipeline was called: `method` is "__call__", "encode" or "decode"."""
@@ -28,6 +37,11 @@ class ComponentCall:
     def run(self) -> Any:
         """Call the real module as the pipeline did."""
         return getattr(self.module, self.method)(*self.args, **self.kwargs)
+
+    def run_repeatably(self) -> Any:
+        """The same on copies of the containers: models take residuals off the lists they are given."""
+        args, kwargs = own_containers(self.args), own_containers(self.kwargs)
+        return getattr(self.module, self.method)(*args, **kwargs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ import weakref
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -77,19 +76,23 @@ ROW_LISTS = re.compile(r"^(txt_seq_lens|seq_lens)")
 UNUSED = {("AutoencoderKL", "decode", "generator")}
 
 
-@lru_cache(maxsize=4096)
-def signature_of(kind: Hashable, method: str) -> inspect.Signature:
+def signature_of(kind: type, method: str) -> inspect.Signature:
     """The signature of a module class's method without `self`; models are called positionally and by name."""
-    function = kind.forward if method == "__call__" else getattr(kind, method)  # type: ignore[attr-defined]
-    parameters = list(inspect.signature(function).parameters.values())[1:]
-    return inspect.Signature(parameters)
+    if (kind, method) not in _signatures:
+        function = getattr(kind, "forward" if method == "__call__" else method)
+        parameters = list(inspect.signature(function).parameters.values())[1:]
+        _signatures[kind, method] = inspect.Signature(parameters)
+    return _signatures[kind, method]
+
+
+_signatures: dict[tuple[type, str], inspect.Signature] = {}
 
 
 def describe(call: ComponentCall, roles: Mapping[Path, Role] | None = None) -> Description:
     """Bind the call's arguments and give every leaf its role; `roles` overrides what the rules would say."""
     kind = type(call.module)
-    bound = signature_of(kind, call.method).bind(*call.args, **call.kwargs)
-    names = signature_of(kind, call.method).parameters
+    signature = signature_of(kind, call.method)
+    bound, names = signature.bind(*call.args, **call.kwargs), signature.parameters
     for name in [name for name in bound.arguments if (kind.__name__, call.method, name) in UNUSED]:
         del bound.arguments[name]
     rows, primary = _primary(bound.arguments)
@@ -184,10 +187,10 @@ def shared_leaf(path: Path, value: torch.Tensor) -> Leaf:
 
 def _override(leaf: Leaf, roles: Mapping[Path, Role]) -> Leaf:
     role = roles.get(leaf.path)
-    if role is None or not isinstance(leaf.value, torch.Tensor) or role is leaf.role:
+    if role is None or role is leaf.role:
         return leaf
     if role is Role.SHARED:
-        return shared_leaf(leaf.path, leaf.value)
+        return Leaf(leaf.path, role, ("shared", content(leaf.value)), leaf.value)
     rest = tuple(leaf.value.shape[1:])
     return Leaf(leaf.path, Role.ROWS, ("rows*", str(leaf.value.dtype), leaf.value.shape[0], rest), leaf.value)
 
@@ -255,6 +258,11 @@ def _freeze(value: Any) -> Hashable:
     return (type(value).__name__, value)
 
 
+def content(value: Any) -> Hashable:
+    """What is equal exactly when two leaves are: a tensor's digest, or the plain value."""
+    return digest(value) if isinstance(value, torch.Tensor) else _freeze(value)
+
+
 _digests: dict[int, tuple[weakref.ref[torch.Tensor], int, bytes]] = {}
 
 
@@ -264,8 +272,9 @@ def digest(value: torch.Tensor) -> bytes:
     held = _digests.get(id(value))
     if held is not None and held[0]() is value and held[1] == version:
         return held[2]
-    flat = value.detach().resolve_conj().contiguous().cpu()
-    raw = flat.reshape(-1).view(torch.uint8).numpy().tobytes() if flat.numel() else b""
+    flat = torch.empty(value.shape, dtype=value.dtype).copy_(value.detach())
+    flat = torch.view_as_real(flat) if flat.is_complex() else flat
+    raw = flat.view(torch.uint8).numpy().tobytes() if flat.numel() and flat.ndim else repr(flat.tolist()).encode()
     made = (
         hashlib.blake2b(raw, digest_size=16, person=b"leaf").digest() + repr((value.shape, value.dtype)).encode()
     )

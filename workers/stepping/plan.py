@@ -12,7 +12,7 @@ from functools import cached_property
 
 from workers.engine.calls import Lane
 from workers.stepping.fiber import ComponentCall, Fiber
-from workers.stepping.leaves import Description, Leaf, Path, Role, digest
+from workers.stepping.leaves import Description, Leaf, Path, Role, content
 
 #: 0: equal features. 1: also rows and text lengths. 2: also the values of scalars and vectors (one timestep for
 #: all). 3: also everything but the sample itself.
@@ -46,7 +46,7 @@ class PendingCall:
             return ("alone", self.request_id)
         if level not in self._keys:
             features = tuple((leaf.path, leaf.feature) for leaf in self.description.leaves)
-            extra = tuple(_value(leaf) for leaf in self._others() if _counts(leaf, level))
+            extra = tuple(content(leaf.value) for leaf in self._others() if _counts(leaf, level))
             size = (self.description.rows, self.description.text_length) if level else ()
             self._keys[level] = hash((self.structure, features, size, extra)), level
         return self._keys[level]
@@ -62,6 +62,11 @@ class Variation:
     roles: tuple[tuple[Path, Role], ...] = ()
     order_roles: int = 1
 
+    def agreement(self, call: Description) -> Hashable:
+        """What must be equal among calls merged this way: the content of the leaves that it shares."""
+        shared = {path for path, role in self.roles if role is Role.SHARED}
+        return tuple(content(leaf.value) for leaf in call.leaves if leaf.path in shared)
+
 
 #: The rules as they stand.
 BY_RULE = Variation()
@@ -71,7 +76,7 @@ def variations(calls: Sequence[Description]) -> list[Variation]:
     """The ways to try when the rules' own way fails, likeliest first.
 
     Leaves that the rule reads as rows may be tables that the model uses for the whole batch (only if all calls
-    agree on them), and the batch may be split by role.
+    agree on them), some models take one timestep for all rows, and the batch may be split by role.
     """
     rows = {call.rows for call in calls}
     by_role = rows.pop() if len(rows) == 1 else 1
@@ -79,7 +84,7 @@ def variations(calls: Sequence[Description]) -> list[Variation]:
     if by_role > 1:
         found.append(Variation(order_roles=by_role))
     flips = [
-        (leaves[0].path, Role.SHARED if leaves[0].role is Role.ROWS else Role.ROWS)
+        (leaves[0].path, Role.ROWS if leaves[0].role is Role.SHARED else Role.SHARED)
         for leaves in zip(*(call.leaves for call in calls), strict=True)
         if leaves[0].path != calls[0].primary and _may_flip(leaves)
     ]
@@ -91,8 +96,8 @@ def variations(calls: Sequence[Description]) -> list[Variation]:
 
 def _may_flip(leaves: Sequence[Leaf]) -> bool:
     first = leaves[0]
-    return first.role in (Role.ROWS, Role.SHARED) and all(
-        digest(leaf.value) == digest(first.value) for leaf in leaves
+    return first.role in (Role.ROWS, Role.SHARED, Role.SCALAR) and all(
+        content(leaf.value) == content(first.value) for leaf in leaves
     )
 
 
@@ -108,7 +113,3 @@ def _counts(leaf: Leaf, level: int) -> bool:
         return leaf.role in (Role.ROWS, Role.TEXT, Role.MASK, Role.SCALAR)
     vector = leaf.role is Role.ROWS and leaf.value.ndim == 1
     return level == 2 and (leaf.role is Role.SCALAR or vector)
-
-
-def _value(leaf: Leaf) -> Hashable:
-    return digest(leaf.value) if hasattr(leaf.value, "shape") else leaf.value

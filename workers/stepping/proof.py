@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from workers.stepping.deviation import FLOOR, Deviation, bound, deviation
+from workers.stepping.deviation import FLOOR, Deviation, bound, deviation, is_credible
 from workers.stepping.leaves import Description, describe
 from workers.stepping.merging import Order, Unmergeable
 from workers.stepping.plan import STRICTEST, PendingCall, Variation, variations
@@ -60,9 +60,10 @@ class Served:
 class Prover:
     """Serves groups of calls with equal keys, by the book."""
 
-    def __init__(self, run_merged: RunMerged, run_alone: RunAlone, seed: int = 0) -> None:
+    def __init__(self, run_merged: RunMerged, run_alone: RunAlone, run_nudged: RunAlone, seed: int = 0) -> None:
         self._run_merged = run_merged
         self._run_alone = run_alone
+        self._run_nudged = run_nudged
         self._book: dict[Hashable, Verdict] = {}
         self._levels: dict[Hashable, int] = {}
         self._alone: dict[Hashable, str] = {}
@@ -91,12 +92,18 @@ class Prover:
         verdict = self._book.get(self._entry(group, level))
         if verdict is None:
             return self._prove(group, level)
-        if verdict.variation is None:
-            return [part for sub in self._stricter(group, level + 1) for part in self.serve(sub)]
+        variation = verdict.variation
+        if variation is None:
+            return [
+                part for sub in _partition(group, lambda call: call.key(level + 1)) for part in self.serve(sub)
+            ]
+        parts = _partition(group, lambda call: variation.agreement(call.description))
+        if len(parts) > 1:
+            return [served for part in parts for served in self.serve(part)]
         composition = _composition(group)
         if composition not in verdict.compositions or self._random.random() < 1 / AUDIT_PERIOD:
             return self._audit(group, verdict, composition)
-        return [Served(tuple(group), tuple(self._merged(group, verdict.variation)), shared=True)]
+        return [Served(tuple(group), tuple(self._merged(group, variation)), shared=True)]
 
     def _audit(self, group: Sequence[PendingCall], verdict: Verdict, composition: Hashable) -> list[Served]:
         """Run merged and one random member alone as well: for a new mix of rows, and now and then for ever."""
@@ -172,7 +179,11 @@ class Prover:
             return [Served((call,), (alone[call.call_id],), shared=False) for call in group]
         # The next batch of this plan starts from the stricter key at once.
         self._levels[group[0].structure] = level + 1
-        return [part for sub in self._stricter(group, level + 1) for part in self._search(sub, level + 1, alone)]
+        return [
+            part
+            for sub in _partition(group, lambda call: call.key(level + 1))
+            for part in self._search(sub, level + 1, alone)
+        ]
 
     def _try(
         self, group: Sequence[PendingCall], variation: Variation, alone: dict[int, Any]
@@ -185,7 +196,11 @@ class Prover:
         first = group[0]
         for output in self._merged([first] * len(group), variation):
             control = control.worst(deviation(alone[first.call_id], output))
-        return outputs, found, bound(control, _coarsest(first.description, alone[first.call_id]))
+        reference = alone[first.call_id]
+        dtype = _coarsest(first.description, reference)
+        if not is_credible(control, dtype, lambda: deviation(reference, self._run_nudged(first))):
+            raise Unmergeable(f"merged with itself a call changes by {control.rms:.1e}")
+        return outputs, found, bound(control, dtype)
 
     def _merged(self, group: Sequence[PendingCall], variation: Variation) -> list[Any]:
         descriptions = [call.description for call in group]
@@ -195,16 +210,17 @@ class Prover:
         order = Order(tuple(item.rows for item in descriptions), variation.order_roles, samples)
         return self._run_merged(group, descriptions, order)
 
-    def _stricter(self, group: Sequence[PendingCall], level: int) -> list[list[PendingCall]]:
-        parts: dict[Hashable, list[PendingCall]] = {}
-        for call in group:
-            parts.setdefault(call.key(level), []).append(call)
-        return list(parts.values())
-
     def _entry(self, group: Sequence[PendingCall], level: int) -> Hashable:
         rows = frozenset(call.description.rows for call in group)
         ragged = len({call.description.text_length for call in group}) > 1
         return (group[0].structure, level, rows, ragged)
+
+
+def _partition(group: Sequence[PendingCall], key_of: Callable[[PendingCall], Hashable]) -> list[list[PendingCall]]:
+    parts: dict[Hashable, list[PendingCall]] = {}
+    for call in group:
+        parts.setdefault(key_of(call), []).append(call)
+    return list(parts.values())
 
 
 def _composition(group: Sequence[PendingCall]) -> Hashable:

@@ -1,0 +1,42 @@
+# `make help` lists the targets. Everything lives in .venv and .omni; nothing is installed outside this folder.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The engine runs one forward at a time; more threads than cores only fight.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help install demo try test check conformance chaos bench eval-demo-model test-vllm test-browser docs lock clean
+
+help:  ## List the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+install: $(VENV)/.installed  ## Make the environment
+
+# torch first: a bare requirement for it would fetch the newest build for another device.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all,test]'
+	touch $@
+
+test: install  ## The tests, at most ten minutes on two cores
+	$(BIN)/python -m pytest -m 'not slow and not gpu and not chaos and not browser and not vllm'
+
+check: install  ## Lint, format, types, architecture
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy omni_jobs workers storage benchmarks tests
+	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+conformance: install  ## Every pipeline of the zoo, alone against together; writes docs/conformance.md
+	$(BIN)/python -m benchmarks.conformance --write docs/conformance.md
+
+eval-demo-model: install  ## Judge the demo model on prompts that training never saw
+	$(BIN)/python -m workers.shapes.evaluate
+
+lock: install  ## Write the exact versions of this environment to constraints.txt
+	$(BIN)/python -m pip freeze --exclude-editable | grep -v '^omni-jobs' | sed -E 's/(torch==[0-9.]+)\+cpu/\1/' > constraints.txt
+
+clean:  ## Remove the environment and all data
+	rm -rf $(VENV) .omni build dist *.egg-info
