@@ -67,6 +67,8 @@ KEY_PATTERNS: dict[str, str] = {
     "outbox": "outbox",
     "dead_deliveries": "outbox:dead",
     "delivery": "delivery:%s",
+    # Hash by URL: the account's webhook endpoints with secrets of their own, or that are disabled, JSON.
+    "endpoints": "endpoints:%s",
     # String: who reconciles; hash: when it last did, and the grace after a gap.
     "leader": "leader",
     "sweep": "sweep",

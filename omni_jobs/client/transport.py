@@ -15,6 +15,8 @@ from omni_jobs.errors import Misconfigured
 from omni_jobs.schemas import Artifact, Event, Job, ModelCard, Status, Upload
 
 TRANSPORTS: dict[str, str] = {
+    "http": "omni_jobs.client.http:HttpTransport",
+    "https": "omni_jobs.client.http:HttpTransport",
     "redis": "omni_jobs.client.redis_transport:RedisTransport",
     "rediss": "omni_jobs.client.redis_transport:RedisTransport",
     "unix": "omni_jobs.client.redis_transport:RedisTransport",

@@ -26,17 +26,17 @@ class Outbox(StoreCore):
         delivery_id: str,
         outcome: Outcome,
         *,
-        not_before_ms: int | None = None,
+        delay_seconds: float = 0.0,
         error: str | None = None,
     ) -> bool:
         """Ends (`delivered`, `dead`) or postpones a delivery; False if it is gone.
 
-        `later` counts the try, `untried` gives it back, `replay` begins to count anew.
+        `later` counts the try, `untried` gives it back, `replay` begins to count anew; each after the delay.
         """
         arguments = {
             "id": delivery_id,
             "outcome": outcome,
-            "not_before_ms": not_before_ms,
+            "delay_ms": round(delay_seconds * 1000),
             "error": None if error is None else error[:500],
             "dead_ttl_ms": DEAD_TTL_SECONDS * 1000,
         }

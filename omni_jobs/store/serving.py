@@ -1,4 +1,4 @@
-"""What only the API needs of the store: jobs deleted, jobs counted by status, and the account's feed page by page."""
+"""What only the API needs of the store: jobs deleted and counted, and the account's feed page by page."""
 
 from __future__ import annotations
 

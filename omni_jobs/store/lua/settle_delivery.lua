@@ -1,5 +1,6 @@
--- Ends or postpones a delivery. args: id, outcome (delivered, later, untried, dead or replay), not_before_ms, error,
--- dead_ttl_ms. `untried` gives the try back: the courier took the delivery and did not send it. Replies 1, or 0 if there is no such delivery.
+-- Ends or postpones a delivery. args: id, outcome (delivered, later, untried, dead or replay), delay_ms, error,
+-- dead_ttl_ms. `untried` gives the try back: the courier took the delivery and did not send it.
+-- Replies 1, or 0 if there is no such delivery.
 local delivery = key('delivery', args.id)
 if redis.call('EXISTS', delivery) == 0 then return 0 end
 if args.outcome == 'delivered' then
@@ -19,6 +20,6 @@ if args.outcome == 'dead' then
 else
   redis.call('ZREM', key('dead_deliveries'), args.id)
   redis.call('PERSIST', delivery)
-  redis.call('ZADD', key('outbox'), ms(args.not_before_ms or now), args.id)
+  redis.call('ZADD', key('outbox'), ms(now + number(args.delay_ms)), args.id)
 end
 return 1

@@ -1,0 +1,62 @@
+"""`python -m omni_jobs.api`: serves the API with uvicorn until it is told to stop. Its address goes to stdout."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+
+import click
+import uvicorn
+
+from omni_jobs.api.app import create_app
+from omni_jobs.errors import OmniJobsError, Unavailable
+from omni_jobs.lifeline import end_with_input
+from omni_jobs.logs import configure_logs
+from omni_jobs.settings import Settings, load_settings
+
+#: Exit statuses, as of the command line: 78 wrong configuration, 69 a service does not answer.
+EXIT_MISCONFIGURED, EXIT_UNAVAILABLE = 78, 69
+#: Open streams are closed after so long when the process is told to stop.
+SHUTDOWN_SECONDS = 3
+
+
+@click.command(help="Serve the HTTP API.")
+@click.option("--host", help="Address to listen on; any but loopback needs a key. Default: OMNI_API_HOST.")
+@click.option("--port", type=click.IntRange(0, 65535), help="0 takes a free one. Default: OMNI_API_PORT.")
+@click.option("--end-with-input", "ends_with_input", is_flag=True, help="Stop when standard input closes.")
+def main(host: str | None, port: int | None, ends_with_input: bool) -> None:
+    """Entry point of the API process."""
+    if ends_with_input:
+        threading.Thread(target=end_with_input, name="input", daemon=True).start()
+    try:
+        given = {"api_host": host, "api_port": port}
+        settings = load_settings({name: value for name, value in given.items() if value is not None})
+        configure_logs(settings.log_format, settings.log_level)
+        serve(settings)
+    except OmniJobsError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(EXIT_UNAVAILABLE if isinstance(error, Unavailable) else EXIT_MISCONFIGURED)
+
+
+def serve(settings: Settings) -> None:
+    """Serves until SIGTERM or SIGINT. Raises Misconfigured; a port that is taken raises OSError."""
+    app = create_app(settings)
+    family = socket.AF_INET6 if ":" in settings.api_host else socket.AF_INET
+    listener = socket.create_server((settings.api_host, settings.api_port), family=family, backlog=1024)
+    host, port = listener.getsockname()[:2]
+    click.echo(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        timeout_keep_alive=30,
+        server_header=False,
+    )
+    with listener:
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Builds the application: settings in, routes mounted, everything opened at start and closed at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from omni_jobs import __version__
+from omni_jobs.api import artifacts, events, health, jobs, metrics, models, openapi, problems, uploads, webhooks
+from omni_jobs.api.edge import Edge, Traffic
+from omni_jobs.api.service import Service, check_bind
+from omni_jobs.object_links import open_objects
+from omni_jobs.settings import Settings, load_settings
+from omni_jobs.store import connect
+
+#: Calls of the store that may be on their way at a time; each takes about a millisecond.
+THREADS = 32
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The API of one deployment.
+
+    Raises:
+        Misconfigured: it would be reachable from outside without a key.
+    """
+    settings = settings or load_settings()
+    check_bind(settings)
+    traffic = Traffic()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(THREADS, "api") as threads:
+            loop.set_default_executor(threads)
+            app.state.service = service = await asyncio.to_thread(_open, settings, traffic)
+            try:
+                yield
+            finally:
+                await asyncio.to_thread(_close, service)
+
+    app = FastAPI(title="omni-jobs", version=__version__, lifespan=lifespan, redirect_slashes=False)
+    for face in (jobs, events, uploads, artifacts, models, webhooks, health, metrics):
+        app.include_router(face.router)
+    problems.install(app)
+    openapi.install(app)
+    app.add_middleware(
+        Edge,
+        traffic=traffic,
+        max_body_bytes=settings.max_body_bytes,
+        max_upload_bytes=settings.max_input_bytes + uploads.OVERHEAD_BYTES,
+        upload_path=uploads.PATH,
+    )
+    return app
+
+
+def _open(settings: Settings, traffic: Traffic) -> Service:
+    return Service(settings, connect(settings), open_objects(settings), traffic)
+
+
+def _close(service: Service) -> None:
+    service.objects.close()
+    service.store.close()

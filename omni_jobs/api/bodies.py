@@ -1,0 +1,110 @@
+"""Bodies of requests and answers that only HTTP has, and how they are read from a request."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from fastapi import Request
+from pydantic import Field
+from starlette.datastructures import Headers
+
+from omni_jobs.api.problems import Problem
+from omni_jobs.errors import InvalidRequest
+from omni_jobs.schemas import Event, Job, JobRequest, ModelCard
+from omni_jobs.schemas.job import Strict
+from omni_jobs.schemas.record import Record
+
+#: Jobs in one batch.
+MAX_BATCH = 1000
+
+
+class JobBatch(Strict):
+    """Several jobs in one request; each is accepted or refused by itself."""
+
+    jobs: Annotated[list[JobRequest], Field(min_length=1, max_length=MAX_BATCH)]
+
+
+class BatchItem(Record):
+    """What became of one job of a batch: the job, or why it was refused."""
+
+    status: int
+    job: Job | None = None
+    error: Problem | None = None
+
+
+class BatchAnswer(Record):
+    """The items stand in the order of the jobs that were sent."""
+
+    jobs: list[BatchItem]
+
+
+class JobPage(Record):
+    """Some jobs, newest first; `cursor` continues and is absent at the end."""
+
+    jobs: list[Job]
+    cursor: str | None = None
+
+
+class EventPage(Record):
+    """Durable events of a job, oldest first."""
+
+    events: list[Event]
+
+
+class ModelState(Record):
+    """A model's card and whether anybody serves it now: the number of its live workers by their state."""
+
+    card: ModelCard
+    workers: dict[str, int]
+
+
+class ModelList(Record):
+    """All models that a worker ever published."""
+
+    models: list[ModelState]
+
+
+async def read_json(request: Request) -> Any:
+    """The request's JSON.
+
+    Raises:
+        InvalidRequest: no JSON, or a content type that says otherwise. TooLarge: above the limit.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+        raise InvalidRequest(
+            f"The content type is {kind or 'missing'}.", field="content-type", remedy="Send application/json."
+        )
+    try:
+        return json.loads(await request.body(), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f"The body is no JSON: {error}.") from error
+
+
+def idempotency_key(headers: Headers, body: dict[str, Any]) -> str | None:
+    """The key from the header, with or without quotes, or from the body.
+
+    Raises:
+        InvalidRequest: both are there and differ, or the header is empty.
+    """
+    header = headers.get("idempotency-key")
+    if header is None:
+        return body.get("idempotency_key")
+    key = header.strip()
+    if len(key) >= 2 and key[0] == key[-1] == '"':
+        key = key[1:-1]
+    if not key or len(key) > 255:
+        raise InvalidRequest("`Idempotency-Key`: 1 to 255 characters.", field="idempotency-key", value=header)
+    if body.get("idempotency_key") not in (None, key):
+        raise InvalidRequest(
+            "`idempotency_key`: differs from the header `Idempotency-Key`.",
+            field="idempotency_key",
+            value=body["idempotency_key"],
+            remedy="Send one of them.",
+        )
+    return key
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")

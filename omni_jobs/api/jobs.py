@@ -1,0 +1,193 @@
+"""Jobs over HTTP: submitted alone or in batches, looked at, listed, called off, tried again, deleted."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import structlog
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import JSONResponse, Response
+
+from omni_jobs import queue
+from omni_jobs.api import bodies, problems, waiting
+from omni_jobs.api.service import Account, Served, Service
+from omni_jobs.deletion import delete_job
+from omni_jobs.errors import InvalidRequest, OmniJobsError
+from omni_jobs.schemas import Job, Status, parse_job
+
+LOG = structlog.get_logger(__name__)
+router = APIRouter(tags=["jobs"])
+
+JobId = Annotated[str, Path(pattern=r"^job_[0-9a-f]{1,64}$", description="The job's id.")]
+MAX_WAIT_SECONDS = 60.0
+_SUBMIT_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "anyOf": [
+                        {"$ref": "#/components/schemas/JobRequest"},
+                        {"$ref": "#/components/schemas/JobBatch"},
+                    ]
+                }
+            }
+        },
+    },
+    "parameters": [
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": False,
+            "schema": {"type": "string", "minLength": 1, "maxLength": 250, "pattern": "^[A-Za-z0-9._:-]+$"},
+            "description": "The same key and body give the same job; another body is refused. In a batch, "
+            "each job gets the key with its place after a colon.",
+        }
+    ],
+}
+
+
+@router.post(
+    "/v1/jobs",
+    status_code=201,
+    response_model=Job,
+    responses={
+        200: {"model": bodies.BatchAnswer | Job, "description": "A batch, or a job that was there already."},
+        **problems.documented(404, 409, 413, 422, 429),
+    },
+    openapi_extra=_SUBMIT_BODY,
+)
+async def submit(request: Request, account: Account, service: Served) -> Response:
+    """Submit a job, or `{"jobs": [...]}`: each of a batch is accepted or refused by itself."""
+    body = await bodies.read_json(request)
+    base = service.base(request)
+    if isinstance(body, dict) and "jobs" in body:
+        items = await asyncio.to_thread(_submit_batch, request, account, service, body)
+        return JSONResponse({"jobs": items})
+    if isinstance(body, dict):
+        body = _with_key(body, bodies.idempotency_key(request.headers, body))
+    job, is_new = await asyncio.to_thread(_submit_one, account, service, body)
+    headers = {"location": f"/v1/jobs/{job.id}"} | ({} if is_new else {"idempotent-replayed": "true"})
+    return JSONResponse(await asyncio.to_thread(view, service, job, base), 201 if is_new else 200, headers)
+
+
+@router.get(
+    "/v1/jobs/{job_id}",
+    response_model=Job,
+    responses=problems.documented(404),
+)
+async def get(
+    request: Request,
+    account: Account,
+    service: Served,
+    job_id: JobId,
+    wait: Annotated[
+        float, Query(ge=0, le=MAX_WAIT_SECONDS, description="Seconds to wait for the job to end.")
+    ] = 0.0,
+) -> Response:
+    """The job as it stands, after at most `wait` seconds or when it has ended."""
+    job = await asyncio.to_thread(service.store.get, account, job_id)
+    if wait and not job.is_finished:
+        job = await waiting.until_finished(service.store, job, wait)
+    return JSONResponse(await asyncio.to_thread(view, service, job, service.base(request)))
+
+
+@router.get("/v1/jobs", response_model=bodies.JobPage, responses=problems.documented())
+async def page(
+    request: Request,
+    account: Account,
+    service: Served,
+    status: Status | None = None,
+    model: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
+    tag: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
+    cursor: Annotated[str | None, Query(max_length=400)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> Response:
+    """Jobs, newest first. A page with filters may hold less than `limit` although a cursor follows."""
+    base = service.base(request)
+
+    def read() -> dict[str, Any]:
+        jobs, following = service.store.list(
+            account, status=status, model=model, tag=tag, cursor=cursor, limit=limit
+        )
+        listed = [service.links.sign_all(job, base).to_json() for job in jobs]
+        return {"jobs": listed} | ({"cursor": following} if following else {})
+
+    return JSONResponse(await asyncio.to_thread(read))
+
+
+@router.post("/v1/jobs/{job_id}/cancel", response_model=Job, responses=problems.documented(404, 409))
+async def cancel(request: Request, account: Account, service: Served, job_id: JobId) -> Response:
+    """Call a job off at once; one that is canceled already is answered as it is."""
+    job = await asyncio.to_thread(queue.cancel, service.store, account, job_id)
+    return JSONResponse(view(service, job, service.base(request)))
+
+
+@router.post(
+    "/v1/jobs/{job_id}/retry",
+    status_code=201,
+    response_model=Job,
+    responses=problems.documented(404, 409, 422, 429),
+)
+async def retry(request: Request, account: Account, service: Served, job_id: JobId) -> Response:
+    """Submit a finished job again, as a new job with the same seed and `retry_of`."""
+    job = await asyncio.to_thread(
+        queue.retry, service.store, account, job_id, max_attempts=service.settings.max_attempts
+    )
+    shown = await asyncio.to_thread(view, service, job, service.base(request))
+    return JSONResponse(shown, 201, {"location": f"/v1/jobs/{job.id}"})
+
+
+@router.delete("/v1/jobs/{job_id}", status_code=204, responses=problems.documented(404))
+async def delete(account: Account, service: Served, job_id: JobId) -> Response:
+    """Delete a job with its objects; one that has not ended is canceled first."""
+    await asyncio.to_thread(delete_job, service.store, service.objects, account, job_id)
+    return Response(status_code=204)
+
+
+def view(service: Service, job: Job, base: str) -> dict[str, Any]:
+    """The job as its owner reads it: links signed now, and why it waits while it is queued."""
+    if job.status is Status.QUEUED:
+        job = job.model_copy(update={"waiting": service.estimates.waiting(job)})
+    return service.links.sign_all(job, base).to_json()
+
+
+def _submit_one(account: str, service: Service, body: Any) -> tuple[Job, bool]:
+    settings = service.settings
+    job, is_new = queue.submit(
+        service.store,
+        parse_job(body),
+        account=account,
+        max_attempts=settings.max_attempts,
+        max_queued=settings.max_queued_jobs,
+    )
+    LOG.info("job submitted", job=job.id, model=job.request.model, is_new=is_new)
+    return job, is_new
+
+
+def _submit_batch(request: Request, account: str, service: Service, body: dict[str, Any]) -> list[dict[str, Any]]:
+    jobs = body["jobs"]
+    if set(body) != {"jobs"} or not isinstance(jobs, list) or not 1 <= len(jobs) <= bodies.MAX_BATCH:
+        raise InvalidRequest(
+            f"`jobs`: a batch is an object with nothing but a list of 1 to {bodies.MAX_BATCH} jobs.", field="jobs"
+        )
+    key = bodies.idempotency_key(request.headers, {})
+    base = service.base(request)
+    items: list[dict[str, Any]] = []
+    for place, job in enumerate(jobs):
+        given = _with_key(job, key and f"{key}:{place}") if isinstance(job, dict) else job
+        try:
+            created, is_new = _submit_one(account, service, given)
+        except OmniJobsError as error:
+            instance, request_id = f"{request.url.path}#{place}", problems.request_id(request)
+            problem = problems.describe(error, instance=instance, request_id=request_id)
+            items.append({"status": problem["status"], "error": problem})
+        else:
+            shown = service.links.sign_all(created, base).to_json()
+            items.append({"status": 201 if is_new else 200, "job": shown})
+    return items
+
+
+def _with_key(body: dict[str, Any], key: str | None) -> dict[str, Any]:
+    return body if key is None else {**body, "idempotency_key": key}

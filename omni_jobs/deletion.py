@@ -1,0 +1,31 @@
+"""A job deleted for good: called off, its objects removed, then its record."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from omni_jobs import queue
+from omni_jobs.errors import IllegalMove
+from omni_jobs.store import JobStore
+from omni_jobs.uploads import storage_errors_translated
+from storage import ObjectStore
+
+
+def delete_job(store: JobStore, objects: ObjectStore, account: str, job_id: str) -> None:
+    """Deletes a job with the outputs of all its attempts; the inputs belong to the account and stay.
+
+    The objects go first: while one is left, the record that names it is there, and the same call finds both. A
+    fenced worker that is just uploading may leave an object behind, which no record names; sweep old ones.
+
+    Raises:
+        NotFound, QueueUnavailable, StorageUnavailable.
+    """
+    job = store.get(account, job_id)
+    if not job.is_finished:
+        with suppress(IllegalMove):  # it ended by itself just now
+            queue.cancel(store, account, job_id)
+        job = store.get(account, job_id)
+    with storage_errors_translated():
+        listed = [one.key for one in objects.list(f"out/{account}/{job_id}/")]
+        objects.delete_many([*listed, *(artifact.key for artifact in job.artifacts if artifact.key not in listed)])
+    store.delete(account, job_id)

@@ -1,0 +1,130 @@
+"""The pool's state as Prometheus text: what workers publish, what the store counts, what this process answered.
+
+`METRICS` is the list of names; `docs/metrics.md` is checked against it. The API renders them, so that one scrape
+shows the whole pool and no worker needs a port.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from omni_jobs.schemas import WorkerInfo
+
+Labels = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A family: its type, and a sentence that says what is counted and in which unit."""
+
+    kind: Literal["gauge", "counter", "histogram"]
+    help: str
+
+
+METRICS: dict[str, Metric] = {
+    "omni_jobs_queued": Metric("gauge", "Jobs that are queued, held ones included."),
+    "omni_jobs_held": Metric("gauge", "Queued jobs that wait for their `not_before`."),
+    "omni_jobs_running": Metric("gauge", "Jobs that are leased to a worker."),
+    "omni_jobs_kept": Metric("gauge", "Records of the account that are kept, by status."),
+    "omni_model_ready_jobs": Metric("gauge", "Jobs of a model that could begin now."),
+    "omni_model_oldest_wait_seconds": Metric("gauge", "How long the oldest of them has waited."),
+    "omni_model_workers": Metric("gauge", "Live workers, by model and state."),
+    "omni_worker_up": Metric("gauge", "1 for each live worker, with its version and device."),
+    "omni_worker_slots": Metric("gauge", "Jobs a worker may have in flight."),
+    "omni_worker_jobs": Metric("gauge", "Jobs a worker has in flight."),
+    "omni_worker_start_time_seconds": Metric("gauge", "Unix time when the worker started."),
+    "omni_engine_requests_total": Metric("counter", "Outputs that a worker's engine rendered."),
+    "omni_engine_calls_total": Metric("counter", "Denoise calls of these outputs."),
+    "omni_engine_forwards_total": Metric("counter", "Forwards that served these calls; the fewer, the fuller."),
+    "omni_engine_max_batch": Metric("gauge", "Largest batch that a worker's engine ran."),
+    "omni_engine_restarts_total": Metric("counter", "Times that a worker started its engine process again."),
+    "omni_webhook_deliveries": Metric("gauge", "Webhooks that are due or wait for their next try."),
+    "omni_webhook_dead": Metric("gauge", "Webhooks that were given up and can be replayed."),
+    "omni_http_requests_total": Metric("counter", "Requests this API process answered."),
+    "omni_http_request_seconds": Metric("histogram", "Time to the first byte of these answers."),
+    "omni_http_streams": Metric("gauge", "Event streams that are open in this API process."),
+}
+
+#: A worker's figures by family: where they stand in its published details.
+_ENGINE = {
+    "omni_engine_requests_total": "requests",
+    "omni_engine_calls_total": "calls",
+    "omni_engine_forwards_total": "forwards",
+    "omni_engine_max_batch": "max_batch",
+    "omni_engine_restarts_total": "engine_restarts",
+}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One line. `suffix` follows the family's name (`_bucket`, `_sum`, `_count`)."""
+
+    family: str
+    value: float
+    labels: tuple[tuple[str, str], ...] = ()
+    suffix: str = ""
+
+
+def sample(family: str, value: float, **labels: str) -> Sample:
+    """A line of a family with labels."""
+    return Sample(family, value, tuple(labels.items()))
+
+
+def queue_samples(stats: Mapping[str, Any], kept: Mapping[str, int], account: str) -> Iterator[Sample]:
+    """From the store's `stats()` and `counts()`."""
+    for name in ("queued", "held", "running"):
+        yield sample(f"omni_jobs_{name}", stats[name])
+    for status, count in kept.items():
+        yield sample("omni_jobs_kept", count, account=account, status=status)
+    for model, depth in stats["models"].items():
+        yield sample("omni_model_ready_jobs", depth["ready"], model=model)
+        yield sample("omni_model_oldest_wait_seconds", depth["oldest_wait_seconds"], model=model)
+    yield sample("omni_webhook_deliveries", stats["deliveries"])
+    yield sample("omni_webhook_dead", stats["dead_deliveries"])
+
+
+def worker_samples(workers: Sequence[WorkerInfo]) -> Iterator[Sample]:
+    """From what the live workers published."""
+    states: dict[tuple[str, str], int] = defaultdict(int)
+    for worker in workers:
+        name = worker.id
+        yield sample("omni_worker_up", 1, worker=name, version=worker.version, device=worker.device)
+        yield sample("omni_worker_slots", worker.slots, worker=name)
+        yield sample("omni_worker_jobs", worker.in_flight, worker=name)
+        yield sample("omni_worker_start_time_seconds", worker.started_at.timestamp(), worker=name)
+        for family, detail in _ENGINE.items():
+            value = worker.details.get(detail)
+            if isinstance(value, int | float):
+                yield sample(family, value, worker=name)
+        for model, word in worker.models.items():
+            states[model, "draining" if worker.state == "draining" else word] += 1
+    for (model, state), count in sorted(states.items()):
+        yield sample("omni_model_workers", count, model=model, state=state)
+
+
+def render(samples: Iterable[Sample]) -> str:
+    """The text exposition format 0.0.4: families in the order of `METRICS`, each once."""
+    by_family: dict[str, list[Sample]] = defaultdict(list)
+    for one in samples:
+        by_family[one.family].append(one)
+    lines: list[str] = []
+    for family, metric in METRICS.items():
+        if found := by_family.pop(family, []):
+            lines += [f"# HELP {family} {metric.help}", f"# TYPE {family} {metric.kind}"]
+            lines += [_line(one) for one in found]
+    if by_family:
+        raise KeyError(f"{sorted(by_family)} are not in METRICS")
+    return "\n".join(lines) + "\n"
+
+
+def _line(one: Sample) -> str:
+    labels = ",".join(f'{name}="{_escaped(value)}"' for name, value in one.labels)
+    value = repr(one.value) if isinstance(one.value, float) and one.value % 1 else f"{one.value:.0f}"
+    return f"{one.family}{one.suffix}{{{labels}}} {value}" if labels else f"{one.family}{one.suffix} {value}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

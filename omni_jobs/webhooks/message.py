@@ -1,0 +1,39 @@
+"""What a receiver reads: the event's type and time, its sequence number, and the whole job as it was then."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from omni_jobs.object_links import Links
+from omni_jobs.schemas import Job
+from omni_jobs.schemas.record import Record
+from omni_jobs.store import Delivery
+from omni_jobs.store.codec import moment
+
+
+class WebhookData(Record):
+    """`sequence` counts a job's events; a receiver ignores one that is lower than the highest it has seen.
+
+    `job` is complete but for `request.images` and `request.mask`, which are the sender's own ids.
+    """
+
+    job_id: str
+    sequence: int
+    job: Job
+
+
+class WebhookBody(Record):
+    """The body of a webhook, as Standard Webhooks has it."""
+
+    type: str
+    timestamp: datetime
+    data: WebhookData
+
+
+def body_of(delivery: Delivery, links: Links, base: str) -> bytes:
+    """The bytes to sign and send. Links to outputs are made now, for the same event may be sent days later."""
+    request = delivery.job.request.model_copy(update={"images": (), "mask": None})
+    job = links.sign_all(delivery.job.model_copy(update={"request": request}), base)
+    data = WebhookData(job_id=delivery.job_id, sequence=delivery.sequence, job=job)
+    body = WebhookBody(type=delivery.type, timestamp=moment(delivery.created_ms), data=data)
+    return body.model_dump_json(exclude_none=True).encode()
