@@ -32,11 +32,13 @@ class Case:
     """One tiny pipeline and the arguments of its call.
 
     `components` maps constructor arguments to component rows (see `benchmarks.zoo.components`); anything
-    but a string or a list of strings is passed as it is, and `Plain` shields a string. `call` holds further call arguments, where a media recipe stands for
-    a picture made from the seed and the size. `size` is (height, width) in pixels, or None where the call
-    has no notion of it; `pass_size` says whether height and width are call arguments or follow from the
-    input picture. `attributes` are set on the pipeline after it is built, `prepare` is called with it.
-    `global_random` marks pipelines that draw from torch's global generator.
+    but a string or a list of strings is passed as it is, and `Plain` shields a string. `call` holds further
+    call arguments, where a media recipe stands for a picture made from the seed and the size. `size` is
+    (height, width) in pixels, or None where the call has no notion of it; `pass_size` says whether height and
+    width are call arguments or follow from the input picture, `swap_sizes` whether the two may be exchanged.
+    `unequal_prompts` says whether prompts of any length are taken, `prompt_format` wraps the prompt.
+    `attributes` are set on the pipeline after it is built, `prepare` is called with it. `global_random` marks
+    pipelines that draw from torch's global generator, so that a reference needs it seeded.
     """
 
     name: str

@@ -13,8 +13,23 @@ import torch
 from benchmarks.zoo.case import Plain
 from benchmarks.zoo.components.weights import randomise
 
-TABLES = ("autoencoders", "denoisers_image", "denoisers_unet", "denoisers_video", "schedulers", "others")
-BUILDERS = ("text_encoders", "image_encoders", "tokenizers", "guards")
+TABLES = (
+    "autoencoders",
+    "autoencoders_sound",
+    "autoencoders_video",
+    "controls",
+    "others",
+    "quantizers",
+    "schedulers",
+    "transformers_flux",
+    "transformers_image",
+    "transformers_prior",
+    "transformers_sound",
+    "transformers_video",
+    "unets",
+    "unets_cascade",
+)
+BUILDERS = ("guards", "image_encoders", "text_encoders", "text_encoders_own", "tokenizers")
 
 
 @cache

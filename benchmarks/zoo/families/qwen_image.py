@@ -36,7 +36,7 @@ def shrink_condition(pipeline: Any) -> None:
     once per process; nothing else of the pipeline changes.
     """
     module = sys.modules[type(pipeline).__module__]
-    original: Callable[[int, float], Any] = module.calculate_dimensions  # type: ignore[attr-defined]
+    original: Callable[[int, float], Any] = module.calculate_dimensions
     if getattr(original, "is_shrunk", False):
         return
 

@@ -1,4 +1,4 @@
-"""Text-to-image transformers with Qwen3-VL or Mistral encoders, and in-context ones: Krea, Ernie, Nucleus and more."""
+"""Pictures from transformers with Qwen3-VL or Mistral encoders (Krea, Ernie, Nucleus), and VisualCloze."""
 
 from typing import Any
 

@@ -2,17 +2,6 @@
 
 from typing import Any
 
-FLUX: dict[str, Any] = {
-    "patch_size": 1,
-    "in_channels": 16,
-    "num_layers": 1,
-    "num_single_layers": 1,
-    "attention_head_dim": 16,
-    "num_attention_heads": 2,
-    "joint_attention_dim": 32,
-    "pooled_projection_dim": 32,
-    "axes_dims_rope": [4, 4, 8],
-}
 QWEN_IMAGE: dict[str, Any] = {
     "patch_size": 2,
     "in_channels": 16,
@@ -48,39 +37,6 @@ Z_IMAGE: dict[str, Any] = {
     "cap_feat_dim": 16,
     "axes_dims": [8, 4, 4],
     "axes_lens": [256, 32, 32],
-}
-FLUX_2: dict[str, Any] = {
-    "patch_size": 1,
-    "in_channels": 16,
-    "num_layers": 1,
-    "num_single_layers": 1,
-    "attention_head_dim": 16,
-    "num_attention_heads": 2,
-    "joint_attention_dim": 32,
-    "timestep_guidance_channels": 256,
-    "axes_dims_rope": [4, 4, 4, 4],
-}
-LONGCAT: dict[str, Any] = {
-    "in_channels": 64,
-    "num_layers": 1,
-    "num_single_layers": 1,
-    "attention_head_dim": 16,
-    "num_attention_heads": 2,
-    "joint_attention_dim": 16,
-    "pooled_projection_dim": 16,
-    "axes_dims_rope": [4, 4, 8],
-}
-CHROMA: dict[str, Any] = {
-    "in_channels": 16,
-    "num_layers": 1,
-    "num_single_layers": 1,
-    "attention_head_dim": 16,
-    "num_attention_heads": 2,
-    "joint_attention_dim": 32,
-    "axes_dims_rope": [4, 4, 8],
-    "approximator_hidden_dim": 32,
-    "approximator_layers": 1,
-    "approximator_num_channels": 16,
 }
 SANA: dict[str, Any] = {
     "patch_size": 1,
@@ -130,19 +86,6 @@ LUMINA: dict[str, Any] = {
     "cross_attention_dim": 16,
     "learn_sigma": True,
 }
-HUNYUAN_IMAGE: dict[str, Any] = {
-    "in_channels": 4,
-    "out_channels": 4,
-    "num_attention_heads": 4,
-    "attention_head_dim": 8,
-    "num_layers": 1,
-    "num_single_layers": 1,
-    "num_refiner_layers": 1,
-    "patch_size": (1, 1),
-    "text_embed_dim": 16,
-    "text_embed_2_dim": 32,
-    "rope_axes_dim": (4, 4),
-}
 HUNYUAN_DIT: dict[str, Any] = {
     "sample_size": 16,
     "num_layers": 2,
@@ -180,7 +123,6 @@ COGVIEW_4: dict[str, Any] = {
     "condition_dim": 4,
     "rope_axes_dim": (32, 32),
 }
-BRIA: dict[str, Any] = FLUX | {"in_channels": 16, "pooled_projection_dim": None}
 PRX: dict[str, Any] = {
     "in_channels": 4,
     "patch_size": 2,
@@ -191,54 +133,8 @@ PRX: dict[str, Any] = {
     "depth": 2,
     "axes_dim": [4, 4],
 }
-SHAP_E: dict[str, Any] = {
-    "num_attention_heads": 2,
-    "attention_head_dim": 16,
-    "embedding_dim": 32,
-    "num_embeddings": 32,
-    "embedding_proj_dim": 32,
-    "time_embed_dim": 128,
-    "num_layers": 1,
-    "clip_embed_dim": 64,
-    "additional_embeddings": 0,
-    "time_embed_act_fn": "gelu",
-    "norm_in_type": "layer",
-    "encoder_hid_proj_type": None,
-    "added_emb_type": None,
-}
 
 ROWS: dict[str, dict[str, Any]] = {
-    "PriorTransformer": {"num_attention_heads": 2, "attention_head_dim": 12, "embedding_dim": 32, "num_layers": 1},
-    "PriorTransformer/shap-e": SHAP_E,
-    "PriorTransformer/shap-e-image": SHAP_E | {"embedding_proj_norm_type": "layer"},
-    "Transformer2DModel/discrete": {
-        "attention_bias": True,
-        "cross_attention_dim": 32,
-        "attention_head_dim": 12,
-        "num_attention_heads": 2,
-        "num_vector_embeds": 12,
-        "num_embeds_ada_norm": 12,
-        "norm_num_groups": 4,
-        "sample_size": 12,
-        "activation_fn": "geglu-approximate",
-    },
-    "DiTTransformer2DModel": {
-        "sample_size": 16,
-        "num_layers": 2,
-        "patch_size": 4,
-        "attention_head_dim": 8,
-        "num_attention_heads": 2,
-        "out_channels": 8,
-        "num_embeds_ada_norm": 1000,
-    },
-    "FluxTransformer2DModel": FLUX,
-    "FluxTransformer2DModel/dev": FLUX | {"guidance_embeds": True},
-    "FluxTransformer2DModel/control": FLUX | {"in_channels": 32, "out_channels": 16},
-    "FluxTransformer2DModel/fill": FLUX | {"in_channels": 48, "out_channels": 16},
-    "FluxControlNetModel": FLUX,
-    "FluxControlNetModel/union": FLUX | {"num_mode": 2},
-    "Flux2Transformer2DModel": FLUX_2,
-    "Flux2Transformer2DModel/plain": FLUX_2 | {"guidance_embeds": False},
     "QwenImageTransformer2DModel": QWEN_IMAGE,
     "QwenImageTransformer2DModel/zero-condition": QWEN_IMAGE | {"zero_cond_t": True},
     "QwenImageTransformer2DModel/layered": QWEN_IMAGE
@@ -287,20 +183,8 @@ ROWS: dict[str, dict[str, Any]] = {
     },
     "CogView4Transformer2DModel": COGVIEW_4,
     "CogView4Transformer2DModel/control": COGVIEW_4 | {"in_channels": 8},
-    "OvisImageTransformer2DModel": {
-        "in_channels": 64,
-        "out_channels": 64,
-        "num_layers": 1,
-        "num_single_layers": 1,
-        "attention_head_dim": 16,
-        "num_attention_heads": 2,
-        "joint_attention_dim": 16,
-        "axes_dims_rope": (4, 4, 8),
-    },
     "PRXTransformer2DModel": PRX,
     "PRXTransformer2DModel/pixel": PRX | {"in_channels": 3},
-    "BriaTransformer2DModel": BRIA,
-    "BriaFiboTransformer2DModel": BRIA | {"in_channels": 48, "joint_attention_dim": 32, "text_encoder_dim": 16},
     "HiDreamImageTransformer2DModel": {
         "patch_size": 2,
         "in_channels": 4,
@@ -317,33 +201,6 @@ ROWS: dict[str, dict[str, Any]] = {
         "max_resolution": (32, 32),
         "llama_layers": (0, 1),
         "force_inference_output": True,
-    },
-    "Krea2Transformer2DModel": {
-        "in_channels": 16,
-        "num_layers": 2,
-        "attention_head_dim": 16,
-        "num_attention_heads": 2,
-        "num_key_value_heads": 1,
-        "intermediate_size": 32,
-        "timestep_embed_dim": 16,
-        "text_hidden_dim": 16,
-        "num_text_layers": 2,
-        "text_num_attention_heads": 2,
-        "text_num_key_value_heads": 2,
-        "text_intermediate_size": 32,
-        "num_layerwise_text_blocks": 1,
-        "num_refiner_text_blocks": 1,
-        "axes_dims_rope": (4, 6, 6),
-    },
-    "ErnieImageTransformer2DModel": {
-        "hidden_size": 32,
-        "num_attention_heads": 2,
-        "num_layers": 2,
-        "ffn_hidden_size": 32,
-        "in_channels": 16,
-        "out_channels": 16,
-        "text_in_dim": 16,
-        "rope_axes_dim": (4, 6, 6),
     },
     "NucleusMoEImageTransformer2DModel": {
         "in_channels": 16,
@@ -366,8 +223,6 @@ ROWS: dict[str, dict[str, Any]] = {
         "context_in_dim": 16,
         "axes_dims_rope": (4, 6, 6),
     },
-    "LongCatImageTransformer2DModel": LONGCAT,
-    "ChromaTransformer2DModel": CHROMA,
     "SanaTransformer2DModel": SANA,
     "SanaTransformer2DModel/sprint": SANA | {"guidance_embeds": True, "guidance_embeds_scale": 0.1},
     "SanaControlNetModel": SANA | {"num_layers": 1},
@@ -375,17 +230,6 @@ ROWS: dict[str, dict[str, Any]] = {
     "PixArtTransformer2DModel/alpha": PIXART | {"use_additional_conditions": True, "sample_size": 128},
     "Lumina2Transformer2DModel": LUMINA_2,
     "LuminaNextDiT2DModel": LUMINA,
-    "HunyuanImageTransformer2DModel": HUNYUAN_IMAGE,
-    "HunyuanImageTransformer2DModel/distilled": HUNYUAN_IMAGE | {"guidance_embeds": True, "use_meanflow": True},
-    "HunyuanImageTransformer2DModel/refiner": HUNYUAN_IMAGE
-    | {
-        "in_channels": 16,
-        "out_channels": 8,
-        "patch_size": (1, 1, 1),
-        "rope_axes_dim": (4, 2, 2),
-        "guidance_embeds": True,
-    }
-    | {"text_embed_2_dim": None},
     "HunyuanDiT2DModel": HUNYUAN_DIT,
     "HunyuanDiT2DControlNetModel": HUNYUAN_DIT_CONTROL,
 }

@@ -1,0 +1,125 @@
+"""Rows of FLUX and of the transformers built like it."""
+
+from typing import Any
+
+FLUX: dict[str, Any] = {
+    "patch_size": 1,
+    "in_channels": 16,
+    "num_layers": 1,
+    "num_single_layers": 1,
+    "attention_head_dim": 16,
+    "num_attention_heads": 2,
+    "joint_attention_dim": 32,
+    "pooled_projection_dim": 32,
+    "axes_dims_rope": [4, 4, 8],
+}
+FLUX_2: dict[str, Any] = {
+    "patch_size": 1,
+    "in_channels": 16,
+    "num_layers": 1,
+    "num_single_layers": 1,
+    "attention_head_dim": 16,
+    "num_attention_heads": 2,
+    "joint_attention_dim": 32,
+    "timestep_guidance_channels": 256,
+    "axes_dims_rope": [4, 4, 4, 4],
+}
+LONGCAT: dict[str, Any] = {
+    "in_channels": 64,
+    "num_layers": 1,
+    "num_single_layers": 1,
+    "attention_head_dim": 16,
+    "num_attention_heads": 2,
+    "joint_attention_dim": 16,
+    "pooled_projection_dim": 16,
+    "axes_dims_rope": [4, 4, 8],
+}
+CHROMA: dict[str, Any] = {
+    "in_channels": 16,
+    "num_layers": 1,
+    "num_single_layers": 1,
+    "attention_head_dim": 16,
+    "num_attention_heads": 2,
+    "joint_attention_dim": 32,
+    "axes_dims_rope": [4, 4, 8],
+    "approximator_hidden_dim": 32,
+    "approximator_layers": 1,
+    "approximator_num_channels": 16,
+}
+HUNYUAN_IMAGE: dict[str, Any] = {
+    "in_channels": 4,
+    "out_channels": 4,
+    "num_attention_heads": 4,
+    "attention_head_dim": 8,
+    "num_layers": 1,
+    "num_single_layers": 1,
+    "num_refiner_layers": 1,
+    "patch_size": (1, 1),
+    "text_embed_dim": 16,
+    "text_embed_2_dim": 32,
+    "rope_axes_dim": (4, 4),
+}
+BRIA: dict[str, Any] = FLUX | {"in_channels": 16, "pooled_projection_dim": None}
+
+ROWS: dict[str, dict[str, Any]] = {
+    "FluxTransformer2DModel": FLUX,
+    "FluxTransformer2DModel/dev": FLUX | {"guidance_embeds": True},
+    "FluxTransformer2DModel/control": FLUX | {"in_channels": 32, "out_channels": 16},
+    "FluxTransformer2DModel/fill": FLUX | {"in_channels": 48, "out_channels": 16},
+    "FluxControlNetModel": FLUX,
+    "FluxControlNetModel/union": FLUX | {"num_mode": 2},
+    "Flux2Transformer2DModel": FLUX_2,
+    "Flux2Transformer2DModel/plain": FLUX_2 | {"guidance_embeds": False},
+    "OvisImageTransformer2DModel": {
+        "in_channels": 64,
+        "out_channels": 64,
+        "num_layers": 1,
+        "num_single_layers": 1,
+        "attention_head_dim": 16,
+        "num_attention_heads": 2,
+        "joint_attention_dim": 16,
+        "axes_dims_rope": (4, 4, 8),
+    },
+    "BriaTransformer2DModel": BRIA,
+    "BriaFiboTransformer2DModel": BRIA | {"in_channels": 48, "joint_attention_dim": 32, "text_encoder_dim": 16},
+    "Krea2Transformer2DModel": {
+        "in_channels": 16,
+        "num_layers": 2,
+        "attention_head_dim": 16,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "intermediate_size": 32,
+        "timestep_embed_dim": 16,
+        "text_hidden_dim": 16,
+        "num_text_layers": 2,
+        "text_num_attention_heads": 2,
+        "text_num_key_value_heads": 2,
+        "text_intermediate_size": 32,
+        "num_layerwise_text_blocks": 1,
+        "num_refiner_text_blocks": 1,
+        "axes_dims_rope": (4, 6, 6),
+    },
+    "ErnieImageTransformer2DModel": {
+        "hidden_size": 32,
+        "num_attention_heads": 2,
+        "num_layers": 2,
+        "ffn_hidden_size": 32,
+        "in_channels": 16,
+        "out_channels": 16,
+        "text_in_dim": 16,
+        "rope_axes_dim": (4, 6, 6),
+    },
+    "LongCatImageTransformer2DModel": LONGCAT,
+    "ChromaTransformer2DModel": CHROMA,
+    "HunyuanImageTransformer2DModel": HUNYUAN_IMAGE,
+    "HunyuanImageTransformer2DModel/distilled": HUNYUAN_IMAGE | {"guidance_embeds": True, "use_meanflow": True},
+    "HunyuanImageTransformer2DModel/refiner": HUNYUAN_IMAGE
+    | {
+        "in_channels": 16,
+        "out_channels": 8,
+        "patch_size": (1, 1, 1),
+        "rope_axes_dim": (4, 2, 2),
+        "guidance_embeds": True,
+    }
+    | {"text_embed_2_dim": None},
+}
