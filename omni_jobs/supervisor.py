@@ -23,8 +23,8 @@ log = structlog.get_logger(__name__)
 BACKOFF_SECONDS = (0.5, 30.0)
 STEADY_SECONDS = 60.0
 TICK_SECONDS = 0.1
-#: Exit status of a child that no restart can help.
-MISCONFIGURED = 78
+#: Exit statuses of a child: no restart can help it, and what it needs does not answer.
+MISCONFIGURED, UNAVAILABLE = 78, 69
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,14 @@ class Child:
 
 @dataclass
 class Supervisor:
-    """Runs its children until it is told to stop. `grace_seconds` is what a child gets to drain."""
+    """Runs its children until it is told to stop. `grace_seconds` is what a child gets to drain.
+
+    Until `has_begun` is set, a service that does not answer ends us too: the first start fails loudly.
+    """
 
     specs: Sequence[ChildSpec]
     grace_seconds: float
+    has_begun: bool = False
     children: list[Child] = field(default_factory=list)
     failed: Child | None = None
 
@@ -113,7 +117,7 @@ class Supervisor:
             child.start()
         elif not child.is_alive and not child.restart_at:
             status = child.process.returncode
-            if status == MISCONFIGURED:
+            if status == MISCONFIGURED or (status == UNAVAILABLE and not self.has_begun):
                 self.failed = child
                 return
             if now - child.started_at > STEADY_SECONDS:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from omni_jobs.cli.context import SERVICE_FILE, Cli, command
-from omni_jobs.errors import Misconfigured
+from omni_jobs.errors import Misconfigured, QueueUnavailable
+from omni_jobs.logs import configure_logs
 from omni_jobs.settings import PREFIX, Settings
 from omni_jobs.supervisor import ChildSpec, Supervisor
 
@@ -147,7 +148,11 @@ class Watch:
         if self._store is None:
             settings = self.plan.settings.model_copy(update={"redis_url": _secret(self.plan.redis_url)})
             self._store = connect(settings)
-        mine = [info for info in self._store.workers() if info.id.startswith(f"worker-{os.getpid()}-")]
+        try:
+            alive = self._store.workers()
+        except QueueUnavailable:
+            return  # it answered before; the workers wait for it too
+        mine = [info for info in alive if info.id.startswith(f"worker-{os.getpid()}-")]
         states = {model: state for info in mine for model, state in info.models.items()}
         if len(mine) < self.plan.workers or "loading" in states.values() or "ready" not in states.values():
             return
@@ -168,8 +173,14 @@ class Watch:
 
 
 def _run(plan: Plan, logs: Path | None, watch: Watch) -> None:
+    configure_logs("console", plan.settings.log_level)
     supervisor = Supervisor(children(plan, logs), plan.settings.grace_seconds + MARGIN_SECONDS)
-    status = supervisor.run(watch)
+
+    def on_tick() -> None:
+        watch()
+        supervisor.has_begun = watch.is_ready
+
+    status = supervisor.run(on_tick)
     if supervisor.failed is not None:
         log_file = supervisor.failed.spec.log_file
         if log_file is not None:

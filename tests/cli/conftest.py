@@ -6,13 +6,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 COMMAND = [sys.executable, "-m", "omni_jobs.cli"]
-MODEL = "sim=simulated?launch_ms=5&fail_on=fail"
+MODEL = "sim=simulated?launch_ms=25&fail_on=fail"
 READY_SECONDS = 60
 
 
@@ -27,24 +28,29 @@ def environment(data: Path) -> dict[str, str]:
     }
 
 
-def start_up(data: Path, *options: str) -> subprocess.Popen[str]:
-    """`omni-jobs up` once it has said that it is ready."""
+@contextmanager
+def running_up(data: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """`omni-jobs up` once it has said that it is ready; ended in order, unless the test did it."""
     command = [*COMMAND, "up", "--model", MODEL, "--caps", "fixed(8)", *options]
-    process = subprocess.Popen(command, env=environment(data), stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert line.startswith("ready models=sim"), line
-    return process
+    with subprocess.Popen(command, env=environment(data), stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line.startswith("ready models=sim"), line
+            yield process
+            if process.poll() is None:
+                process.terminate()
+                assert process.wait(READY_SECONDS) == 0
+        finally:
+            process.kill()
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The data folder of a running service."""
     folder = tmp_path_factory.mktemp("data")
-    process = start_up(folder)
-    yield folder
-    process.terminate()
-    assert process.wait(30) == 0
+    with running_up(folder):
+        yield folder
 
 
 @pytest.fixture

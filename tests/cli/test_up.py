@@ -12,9 +12,14 @@ import pytest
 from omni_jobs.cli.context import read_service
 from omni_jobs.settings import Settings
 from omni_jobs.store import connect
-from tests.cli.conftest import COMMAND, environment, start_up
+from tests.cli.conftest import COMMAND, environment, running_up
 
 WAIT_SECONDS = 60
+NO_STORAGE = {
+    "OMNI_STORAGE_URL": "s3://bucket?endpoint=http://127.0.0.1:9&region=us-east-1&max_attempts=1",
+    "OMNI_STORAGE_ACCESS_KEY": "key",
+    "OMNI_STORAGE_SECRET_KEY": "secret",
+}
 
 
 def run(data: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -36,12 +41,7 @@ def run(data: Path, *arguments: str, **settings: str) -> subprocess.CompletedPro
         (["up", "--model", "a=./nowhere"], {}, 78, "model_index.json"),
         (["up", "--model", "a=simulated", "--caps", "many"], {}, 78, "fixed(8)"),
         (["up", "--model", "a=simulated"], {"OMNI_SLOTZ": "3"}, 78, "OMNI_SLOTS"),
-        (
-            ["up", "--model", "a=simulated"],
-            {"OMNI_STORAGE_URL": "s3://b?endpoint=http://127.0.0.1:9"},
-            69,
-            "storage",
-        ),
+        (["up", "--model", "a=simulated"], NO_STORAGE, 69, "storage"),
         (["up", "--model", "a=simulated", "--redis", "redis://127.0.0.1:9/0"], {}, 69, "Redis does not answer"),
         (["worker", "--model", "a=simulated"], {"OMNI_REDIS_URL": "redis://127.0.0.1:9/0"}, 69, "Redis"),
         (["submit", "x"], {"OMNI_REDIS_URL": "redis://127.0.0.1:9/0"}, 69, "Redis does not answer"),
@@ -63,21 +63,29 @@ def test_doctor_without_a_service_names_the_remedy(tmp_path: Path) -> None:
 
 
 def test_nothing_outlives_a_killed_up_and_nothing_is_lost(tmp_path: Path) -> None:
-    up = start_up(tmp_path)
-    url = read_service(tmp_path)["redis_url"]
-    store = connect(Settings(redis_url=url))  # type: ignore[arg-type]
-    (worker,) = store.workers()
-    processes = [int(worker.id.split("-")[1]), worker.details["engine_process"], store.redis.info()["process_id"]]
-    descriptors = [os.pidfd_open(process) for process in processes]
-    job = run(tmp_path, "submit", "slow", "--no-wait", "--steps", "200", "--outputs", "4").stdout.strip()
-    store.close()
-    up.kill()
-    up.wait()
+    with running_up(tmp_path) as up:
+        job = run(tmp_path, "submit", "slow", "--no-wait", "--steps", "200", "--outputs", "4").stdout.strip()
+        descriptors = [os.pidfd_open(process) for process in processes_of(tmp_path)]
+        up.kill()
+        up.wait()
     for descriptor in descriptors:
-        with os.fdopen(descriptor):
-            assert select.select([descriptor], [], [], WAIT_SECONDS)[0], "a process outlived `up`"
-    again = start_up(tmp_path)
-    assert run(tmp_path, "watch", job).returncode == 0
-    again.terminate()
-    assert again.wait(WAIT_SECONDS) == 0
+        ended, _, _ = select.select([descriptor], [], [], WAIT_SECONDS)
+        os.close(descriptor)
+        assert ended, "a process outlived `up`"
+    with running_up(tmp_path):
+        assert run(tmp_path, "watch", job).returncode == 0
     assert not read_service(tmp_path)
+
+
+def processes_of(data: Path) -> list[int]:
+    """The engine process, its worker and the Redis server of the service in this folder."""
+    store = connect(Settings(redis_url=read_service(data)["redis_url"]))
+    (worker,) = store.workers()
+    engine = int(worker.details["engine_process"])
+    found = [engine, parent_of(engine), int(store.redis.info()["process_id"])]
+    store.close()
+    return found
+
+
+def parent_of(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
