@@ -63,6 +63,10 @@ class Batcher:
     def __len__(self) -> int:
         return len(self._keys)
 
+    def is_ready(self, lane: Lane) -> bool:
+        """Whether any call of this lane waits."""
+        return any(group.lane is lane for group in self._groups.values())
+
     def add(self, call: CallInfo, priority: int = 5, deadline: float | None = None) -> None:
         """Take a call that is ready. `deadline` is its request's, on the engine's clock."""
         due = float("inf") if deadline is None else deadline

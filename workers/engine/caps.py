@@ -7,7 +7,9 @@ because waiting is shorter.
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Hashable
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from omni_jobs.errors import Misconfigured
@@ -16,8 +18,12 @@ from omni_jobs.errors import Misconfigured
 WORTHWHILE_GAIN = 1.03
 #: Batches timed at one size before it is judged; the fastest counts, so that a hiccup does not.
 SAMPLES = 3
+#: Where measuring begins.
+FIRST_CAP = 2
 #: No cap grows beyond this.
 GREATEST_CAP = 64
+#: Keys remembered; the least recently used goes first.
+KEYS_KEPT = 1024
 
 
 class CapPolicy(Protocol):
@@ -43,31 +49,48 @@ class FixedCaps:
 
 
 class MeasuredCaps:
-    """Doubles a key's cap for as long as the larger batch serves more calls per second."""
+    """Doubles a key's cap for as long as the larger batch serves more calls per second, then settles.
+
+    Settled is the smallest size whose throughput comes within WORTHWHILE_GAIN of the best.
+    """
 
     def __init__(self) -> None:
-        self._caps: dict[Hashable, int] = {}
-        self._times: dict[Hashable, dict[int, list[float]]] = {}
-        self._settled: set[Hashable] = set()
+        self._keys: OrderedDict[Hashable, Measured] = OrderedDict()
 
     def __call__(self, key: Hashable) -> int:
-        return self._caps.get(key, 2)
+        return self._keys[key].cap if key in self._keys else FIRST_CAP
 
     def observe(self, key: Hashable, size: int, seconds: float) -> None:
-        if key in self._settled or seconds <= 0:
+        measured = self._keys.setdefault(key, Measured())
+        self._keys.move_to_end(key)
+        while len(self._keys) > KEYS_KEPT:
+            self._keys.popitem(last=False)
+        if seconds > 0 and not measured.is_settled:
+            measured.observe(size, seconds)
+
+
+@dataclass
+class Measured:
+    """What is known of one key: the fastest times by batch size, and the cap they have led to."""
+
+    cap: int = FIRST_CAP
+    is_settled: bool = False
+    samples: dict[int, int] = field(default_factory=dict)
+    fastest: dict[int, float] = field(default_factory=dict)
+
+    def observe(self, size: int, seconds: float) -> None:
+        self.samples[size] = self.samples.get(size, 0) + 1
+        self.fastest[size] = min(seconds, self.fastest.get(size, seconds))
+        if size < self.cap or self.samples[size] < SAMPLES:
             return
-        times = self._times.setdefault(key, {})
-        samples = times.setdefault(size, [])
-        samples.append(seconds)
-        cap = self._caps.get(key, 2)
-        if size != cap or len(samples) < SAMPLES or len(times.get(cap // 2, ())) < SAMPLES:
+        rates = {known: known / time for known, time in self.fastest.items() if self.samples[known] >= SAMPLES}
+        smaller = [rate for known, rate in rates.items() if known < size]
+        if self.cap < GREATEST_CAP and (not smaller or rates[size] >= WORTHWHILE_GAIN * max(smaller)):
+            self.cap *= 2
             return
-        gain = (cap / min(samples)) / ((cap // 2) / min(times[cap // 2]))
-        if gain < WORTHWHILE_GAIN or cap >= GREATEST_CAP:
-            self._settled.add(key)
-            self._caps[key] = cap // 2 if gain < WORTHWHILE_GAIN else cap
-        else:
-            self._caps[key] = cap * 2
+        best = max(rates.values())
+        self.cap = min(known for known, rate in rates.items() if rate * WORTHWHILE_GAIN >= best)
+        self.is_settled = True
 
 
 def cap_policy(text: str) -> CapPolicy:

@@ -197,8 +197,11 @@ class DiffusionEngine:
         return StepResult(tuple(Parked(call) for call in batch))
 
     def _settle(self, batch: Sequence[CallInfo], result: StepResult) -> None:
+        moved = {id(advance.call) for advance in result.advances if isinstance(advance, Parked)}
         for call in batch:
-            self._in_flight[call.request_id].tally.count(call.lane, len(batch), result)
+            # A call handed back after an out-of-memory has not been served.
+            if id(call) not in moved:
+                self._in_flight[call.request_id].tally.count(call.lane, len(batch), result)
         self._apply(result.advances)
 
     def _apply(self, advances: Sequence[Advance]) -> None:
