@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from omni_jobs.cli import main
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 COMMAND = [sys.executable, "-m", "omni_jobs.cli"]
@@ -54,18 +57,15 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture
-def omni(data: Path) -> Run:
-    """Runs one command against the service."""
+def omni(data: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs one command against the service, in this process: only `up` needs one of its own."""
+    for name, value in environment(data).items():
+        monkeypatch.setenv(name, value)
 
     def run(*arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*COMMAND, *arguments],
-            env=environment(data),
-            capture_output=True,
-            text=True,
-            input=text,
-            timeout=60,
-            check=False,
-        )
+        result = CliRunner().invoke(main, arguments, input=text)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return subprocess.CompletedProcess(arguments, result.exit_code, result.stdout, result.stderr)
 
     return run
