@@ -6,7 +6,6 @@ on one thread, the engine's.
 
 from __future__ import annotations
 
-import copy
 import itertools
 import time
 from collections import Counter
@@ -14,20 +13,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
-
 from omni_jobs.errors import OutOfMemory
 from workers.engine.calls import Advance, CallInfo, Failed, Finished, Lane, Parked, StepResult
 from workers.engine.executor import DeviceOutOfMemory
 from workers.engine.request import DiffusionOutput, OmniDiffusionRequest
-from workers.stepping.ambient import Ambient, Modes, ProcessorOverlay
+from workers.stepping.ambient import Ambient, ProcessorOverlay
 from workers.stepping.clone import PipelineCloner
+from workers.stepping.encode_cache import EncodeCache
 from workers.stepping.fiber import RUN_HERE, ComponentCall, Fiber, Raised, Returned, Stop
+from workers.stepping.forwards import Forwards, SideEffects, is_out_of_memory
 from workers.stepping.lanes import lane_of
-from workers.stepping.leaves import Description, describe
-from workers.stepping.merging import Order, call_arguments, merge, split
+from workers.stepping.leaves import describe
 from workers.stepping.plan import PendingCall
-from workers.stepping.proof import Prover, Served, SideEffects
+from workers.stepping.proof import Prover, Served
 
 
 @dataclass
@@ -39,6 +37,7 @@ class RunnerStats:
     max_batch: int = 0
     solo_reasons: Counter[str] = field(default_factory=Counter)
     proofs: int = 0
+    encode_hits: int = 0
 
 
 @dataclass
@@ -64,7 +63,9 @@ class DiffusionModelRunner:
         self._arguments_of = arguments_of
         self._cloner = PipelineCloner(pipeline)
         self._overlay = ProcessorOverlay(list(self._cloner.modules.values()))
-        self.prover = Prover(self._run_merged, self._run_alone, self._run_nudged)
+        self._forwards = Forwards(self._overlay)
+        self.prover = Prover(self._forwards)
+        self._encodings = EncodeCache()
         self._running: dict[str, Running] = {}
         self._pending: dict[int, PendingCall] = {}
         self._call_ids = itertools.count(1)
@@ -95,21 +96,25 @@ class DiffusionModelRunner:
             DeviceOutOfMemory: nothing advanced.
         """
         batch = [self._pending[call_id] for call_id in call_ids]
+        originals, repeats = self._encodings.without_repeats(batch)
         started = time.perf_counter()
         try:
-            served = [part for group in _by_key(batch) for part in self.prover.serve(group)]
-        except torch.OutOfMemoryError as error:
+            served = [part for group in _by_key(originals) for part in self.prover.serve(group)]
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
             raise DeviceOutOfMemory(str(error)) from error
         seconds = time.perf_counter() - started
         for call_id in call_ids:
             del self._pending[call_id]
+        served += [Served((call,), None, shared=False) for call in repeats]
         advances: list[Advance] = []
         for part in served:
             self._count(part)
             for index, call in enumerate(part.calls):
                 answer = RUN_HERE if part.outputs is None else part.outputs[index]
                 started = time.perf_counter()
-                advances.append(self._advance(self._running[call.request_id], call.fiber.resume(answer)))
+                advances.append(self._answer(call, answer, part.shared))
                 seconds += time.perf_counter() - started if part.outputs is None else 0.0
         shared = len(batch) == 1 or (len(served) == 1 and served[0].shared)
         return StepResult(tuple(advances), seconds, shared)
@@ -122,6 +127,25 @@ class DiffusionModelRunner:
         self._pending.pop(running.call_id or 0, None)
         if running.fiber is not None:
             running.fiber.kill()
+
+    def _answer(self, call: PendingCall, answer: Any, shared: bool) -> Advance:
+        """Resume a fiber with its call's output; encodings come from memory, or are remembered on the way."""
+        running, key = self._running[call.request_id], self._encodings.key(call)
+        if key is None:
+            return self._advance(running, call.fiber.resume(answer))
+        if answer is RUN_HERE:
+            remembered = self._encodings.get(key, alone=call.solo is not None)
+            if remembered is not None:
+                self.stats.encode_hits += 1
+                return self._advance(running, call.fiber.resume(remembered))
+            try:
+                answer = self._forwards.alone(call)
+            except SideEffects as effect:
+                return self._advance(running, call.fiber.resume(effect.output))
+            except Exception as error:  # noqa: BLE001 - raised where the pipeline called, as it would have been
+                return self._advance(running, call.fiber.throw(error))
+        self._encodings.put(key, answer, alone=not shared)
+        return self._advance(running, call.fiber.resume(answer))
 
     def _advance(self, running: Running, stop: Stop) -> Advance:
         request_id = running.request.request_id
@@ -137,7 +161,7 @@ class DiffusionModelRunner:
                 return Finished(request_id, DiffusionOutput(output=value))
             case Raised(error):
                 del self._running[request_id]
-                if isinstance(error, torch.OutOfMemoryError):
+                if is_out_of_memory(error):
                     error = OutOfMemory(f"One call does not fit the device: {error}", remedy="Ask for less.")
                 return Failed(request_id, error)
 
@@ -172,57 +196,6 @@ class DiffusionModelRunner:
             reason = self.prover.why_alone(part.calls[0]) or "nobody to share with"
             self.stats.solo_reasons[reason] += size
 
-    def _run_merged(
-        self, group: Sequence[PendingCall], descriptions: Sequence[Description], order: Order
-    ) -> list[Any]:
-        """One forward of the real module under the modes and processors that these calls have in common."""
-        args, kwargs = call_arguments(merge(descriptions, order))
-        call, ambient = group[0].call, group[0].fiber.ambient
-
-        def forward() -> Any:
-            with torch.inference_mode(ambient.modes.inference):
-                Modes.install(ambient.modes)
-                return getattr(call.module, call.method)(*args, **kwargs)
-
-        # A copy of the state, so that the fibers' own random states are neither used nor moved.
-        hub = Ambient(Modes(ambient.modes.grad, False, ambient.modes.autocast), Ambient.capture().random)
-        hub.processors = ambient.processors
-        return split(hub.run(self._overlay, forward), order)
-
-    def _run_alone(self, pending: PendingCall) -> Any:
-        """The call as its fiber would run it, from outside the fiber, so that a proof may compare.
-
-        Raises:
-            SideEffects: it drew random numbers or wrote into its arguments, and must not run again.
-        """
-        ambient, call = pending.fiber.ambient, pending.call
-        before = ambient.random
-        versions = [_version(leaf.value) for leaf in pending.description.leaves]
-        states = self._overlay.states(ambient.processors)
-        output = ambient.run(self._overlay, call.run_repeatably)
-        if ambient.random.differs(before):
-            raise SideEffects("it draws random numbers", output)
-        if versions != [_version(leaf.value) for leaf in pending.description.leaves]:
-            raise SideEffects("it writes into its arguments", output)
-        if states != self._overlay.states(ambient.processors):
-            raise SideEffects("its attention processors keep what they saw", output)
-        return output
-
-    def _run_nudged(self, pending: PendingCall) -> Any:
-        """The call run alone with its sample moved by half a unit in the last place: how rounding alone shows."""
-        bound = copy.copy(pending.description.bound)
-        bound.arguments = dict(bound.arguments)
-        name = str(pending.description.primary[0])
-        sample = bound.arguments.get(name)
-        if not isinstance(sample, torch.Tensor) or not sample.is_floating_point():
-            return None
-        half_unit = torch.finfo(sample.dtype).eps / 2
-        sign = torch.arange(sample.numel(), device=sample.device).reshape(sample.shape) % 2 * 2 - 1
-        bound.arguments[name] = (sample.double() * (1 + half_unit * 1.01 * sign)).to(sample.dtype)
-        args, kwargs = call_arguments(bound)
-        call = pending.call
-        return pending.fiber.ambient.run(self._overlay, lambda: getattr(call.module, call.method)(*args, **kwargs))
-
 
 def _by_key(batch: Sequence[PendingCall]) -> list[list[PendingCall]]:
     """Group again: what was learned since the calls parked may have tightened their keys."""
@@ -230,7 +203,3 @@ def _by_key(batch: Sequence[PendingCall]) -> list[list[PendingCall]]:
     for call in batch:
         groups.setdefault(call.key(call.level), []).append(call)
     return list(groups.values())
-
-
-def _version(value: Any) -> int:
-    return 0 if not isinstance(value, torch.Tensor) or value.is_inference() else value._version

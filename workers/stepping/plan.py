@@ -42,8 +42,10 @@ class PendingCall:
 
     def key(self, level: int) -> Hashable:
         """The batch key at this strictness."""
-        if self.solo:
-            return ("alone", self.request_id)
+        return ("alone", self.request_id) if self.solo else self.unshared_key(level)
+
+    def unshared_key(self, level: int) -> Hashable:
+        """The same for calls that run alone, too: what equal calls have in common."""
         if level not in self._keys:
             features = tuple((leaf.path, leaf.feature) for leaf in self.description.leaves)
             extra = tuple(content(leaf.value) for leaf in self._others() if _counts(leaf, level))

@@ -16,25 +16,13 @@ from typing import Any
 import torch
 
 from workers.stepping.deviation import FLOOR, Deviation, bound, deviation, is_credible
+from workers.stepping.forwards import Forwards, SideEffects
 from workers.stepping.leaves import Description, describe
 from workers.stepping.merging import Order, Unmergeable
 from workers.stepping.plan import STRICTEST, PendingCall, Variation, variations
 
 #: About every so many merged batches, one member is run alone and compared.
 AUDIT_PERIOD = 1000
-
-#: Runs a merged batch: the calls, their descriptions, the order of their rows. Returns each call's output.
-RunMerged = Callable[[Sequence[PendingCall], Sequence[Description], Order], list[Any]]
-#: Runs one call alone under its own fiber's state. Raises SideEffects after a run that cannot be repeated.
-RunAlone = Callable[[PendingCall], Any]
-
-
-class SideEffects(Exception):
-    """The call drew random numbers or wrote into its arguments; `output` is what it returned."""
-
-    def __init__(self, reason: str, output: Any) -> None:
-        super().__init__(reason)
-        self.output = output
 
 
 @dataclass
@@ -60,10 +48,8 @@ class Served:
 class Prover:
     """Serves groups of calls with equal keys, by the book."""
 
-    def __init__(self, run_merged: RunMerged, run_alone: RunAlone, run_nudged: RunAlone, seed: int = 0) -> None:
-        self._run_merged = run_merged
-        self._run_alone = run_alone
-        self._run_nudged = run_nudged
+    def __init__(self, forwards: Forwards, seed: int = 0) -> None:
+        self._forwards = forwards
         self._book: dict[Hashable, Verdict] = {}
         self._levels: dict[Hashable, int] = {}
         self._alone: dict[Hashable, str] = {}
@@ -103,7 +89,12 @@ class Prover:
         composition = _composition(group)
         if composition not in verdict.compositions or self._random.random() < 1 / AUDIT_PERIOD:
             return self._audit(group, verdict, composition)
-        return [Served(tuple(group), tuple(self._merged(group, variation)), shared=True)]
+        try:
+            return [Served(tuple(group), tuple(self._merged(group, variation)), shared=True)]
+        except Unmergeable as error:
+            # Proven for other sizes, refused at this one: alone is always right.
+            self._alone[group[0].structure] = str(error)
+            return [Served((call,), None, shared=False) for call in group]
 
     def _audit(self, group: Sequence[PendingCall], verdict: Verdict, composition: Hashable) -> list[Served]:
         """Run merged and one random member alone as well: for a new mix of rows, and now and then for ever."""
@@ -111,7 +102,7 @@ class Prover:
         self.audits += 1
         index = self._random.randrange(len(group))
         try:
-            reference = self._run_alone(group[index])
+            reference = self._forwards.alone(group[index])
             outputs = self._merged(group, verdict.variation)
             found = deviation(reference, outputs[index])
         except (Unmergeable, SideEffects) as error:
@@ -131,7 +122,7 @@ class Prover:
         effect = None
         for call in group:
             try:
-                alone[call.call_id] = self._run_alone(call)
+                alone[call.call_id] = self._forwards.alone(call)
             except SideEffects as error:
                 alone[call.call_id] = error.output
                 effect = str(error)
@@ -155,19 +146,6 @@ class Prover:
                 outputs, found, allowed = self._try(group, variation, alone)
             except Unmergeable as error:
                 reason = str(error)
-                continue
-            except (
-                RuntimeError,
-                ValueError,
-                TypeError,
-                IndexError,
-                AssertionError,
-                AttributeError,
-                KeyError,
-            ) as error:
-                if isinstance(error, torch.OutOfMemoryError):
-                    raise
-                reason = f"the model refused the merged call: {str(error)[:120]}"
                 continue
             if found.within(allowed):
                 self._book[entry] = Verdict(variation, allowed, found, "", {_composition(group)})
@@ -198,7 +176,7 @@ class Prover:
             control = control.worst(deviation(alone[first.call_id], output))
         reference = alone[first.call_id]
         dtype = _coarsest(first.description, reference)
-        if not is_credible(control, dtype, lambda: deviation(reference, self._run_nudged(first))):
+        if not is_credible(control, dtype, lambda: deviation(reference, self._forwards.nudged(first))):
             raise Unmergeable(f"merged with itself a call changes by {control.rms:.1e}")
         return outputs, found, bound(control, dtype)
 
@@ -208,7 +186,7 @@ class Prover:
             descriptions = [describe(call.call, dict(variation.roles)) for call in group]
         samples = any(leaf.role.value == "samples" for leaf in descriptions[0].leaves)
         order = Order(tuple(item.rows for item in descriptions), variation.order_roles, samples)
-        return self._run_merged(group, descriptions, order)
+        return self._forwards.merged(group, descriptions, order)
 
     def _entry(self, group: Sequence[PendingCall], level: int) -> Hashable:
         rows = frozenset(call.description.rows for call in group)
