@@ -7,7 +7,6 @@ has its value stands in `docs/decisions.md`.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 import time
@@ -25,6 +24,7 @@ from celery.signals import setup_logging, worker_ready, worker_shutting_down
 from omni_jobs import queue
 from omni_jobs.celery_tasks import make_app, queue_named, register_submit, submit_queue
 from omni_jobs.errors import OmniJobsError, Unavailable
+from omni_jobs.lifeline import end_with_input
 from omni_jobs.logs import configure_logs
 from omni_jobs.names import DOORBELL_TASK, model_queue
 from omni_jobs.schemas import Job
@@ -103,13 +103,6 @@ def drain_in_time(service: WorkerService) -> None:
     if not service.is_closed.wait(max(0.0, ends - time.monotonic())):
         log.error("grace has passed; ending with jobs in flight", jobs=service.slots.busy)
         os._exit(1)
-
-
-def end_with_input() -> None:
-    """Drain when standard input closes: the supervisor that held its other end is gone."""
-    while os.read(0, 4096):  # not sys.stdin: its lock would be held when the interpreter ends
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 @click.command(help="Run one worker. Usually started by `omni-jobs up` or `omni-jobs worker`.")

@@ -120,7 +120,9 @@ class Housekeeping:
             log.info("model is ready", model=name, device=service.engine.models[name].device)
         if fresh:
             address = shared_address(service.settings.storage_url)
-            service.store.publish_deployment(Deployment(storage_url=address, version=__version__))
+            service.store.publish_deployment(
+                Deployment(storage_url=address, api_url=service.settings.api_url, version=__version__)
+            )
         self._published = ready
         if fresh:
             self._next_sweep = 0.0  # it rings for what waits already

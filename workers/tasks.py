@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from omni_jobs.errors import IllegalMove, InvalidMedia, NotFound, QueueUnavailable, Superseded
+from omni_jobs.errors import IllegalMove, NotFound, QueueUnavailable, Superseded
 from omni_jobs.logs import job_context
-from omni_jobs.names import artifact_id
-from omni_jobs.schemas import Artifact, Job, Phase, Sharing, Status
+from omni_jobs.schemas import Job, Phase, Status
 from omni_jobs.store import Claim
-from workers import media, objects
-from workers.engine_process import Rendered, RenderRequest, SpoolFile
+from workers.engine_process import Rendered, RenderRequest
+from workers.inputs import render_requests
 from workers.leases import Lease
 from workers.outcomes import Ending, ending_of
+from workers.outputs import sharing_of, store_outputs
 from workers.progress import Share, progress_of
 from workers.slots import Room
 
@@ -114,57 +114,6 @@ def run_attempt(service: WorkerService, claim: Claim, lease: Lease, folder: Path
     return Ending(Status.SUCCEEDED, artifacts=artifacts, sharing=sharing_of(rendered), timings=timings)
 
 
-def render_requests(service: WorkerService, claim: Claim, lease: Lease, folder: Path) -> list[RenderRequest]:
-    """The engine's requests: one per output, with seeds seed, seed+1, ... and spooled input pictures."""
-    job = claim.request
-    inputs = {
-        field: fetch_input(service, claim, lease, field, input_id)
-        for field, input_id in (*((f"images.{i}", one) for i, one in enumerate(job.images)), ("mask", job.mask))
-        if input_id is not None
-    }
-    defaults = service.engine.models[job.model].row.defaults  # the pipeline knows its own
-    remaining = None if claim.deadline_ms is None else claim.deadline_ms / 1000 - time.time()
-    requests = []
-    for index in range(job.num_outputs):
-        # One set of files per output: the receiver removes them.
-        spooled = {
-            field: media.decode_input(
-                content, field, service.settings.max_input_pixels, folder, mask=field == "mask"
-            )
-            for field, content in inputs.items()
-        }
-        requests.append(
-            RenderRequest(
-                request_id=f"{claim.job_id}.{claim.attempt}.{index}",
-                model=job.model,
-                prompt=job.prompt,
-                negative_prompt=job.negative_prompt,
-                images=tuple(file for field, file in spooled.items() if field != "mask"),
-                mask=spooled.get("mask"),
-                parameters={**defaults, **job.parameters},
-                seed=claim.seed + index,
-                priority=job.priority,
-                remaining_seconds=remaining,
-                deterministic=job.deterministic,
-                preview=job.preview,
-            )
-        )
-    return requests
-
-
-def fetch_input(service: WorkerService, claim: Claim, lease: Lease, field: str, input_id: str) -> bytes:
-    """The file of one input.
-
-    Raises:
-        InvalidMedia: it is not there any more.
-    """
-    try:
-        upload = service.store.find_input(claim.account, input_id)
-    except NotFound as error:
-        raise InvalidMedia(f"`{field}`: {error.message}", field=field, value=input_id) from error
-    return objects.read_input(service.objects, upload, field, service.settings.max_input_bytes, lease)
-
-
 def render(
     service: WorkerService, claim: Claim, lease: Lease, requests: Sequence[RenderRequest]
 ) -> list[Rendered]:
@@ -211,64 +160,6 @@ def wait_reporting(
             told = progress
         except QueueUnavailable:
             continue  # droppable; the lease's thread tells of the outage
-
-
-def store_outputs(
-    service: WorkerService, claim: Claim, lease: Lease, rendered: Sequence[Rendered]
-) -> list[Artifact]:
-    """Encode and upload every output under a key that contains the attempt."""
-    artifacts: list[Artifact] = []
-    try:
-        for number, output in enumerate(rendered):
-            for file in output.files:
-                artifacts.append(store_output(service, claim, lease, file, len(artifacts), claim.seed + number))
-    finally:
-        for output in rendered:
-            output.discard()
-    return artifacts
-
-
-def store_output(
-    service: WorkerService, claim: Claim, lease: Lease, file: SpoolFile, index: int, seed: int
-) -> Artifact:
-    """One output: encoded with its parameters inside, stored, verified."""
-    job = claim.request
-    facts = {
-        "job": claim.job_id,
-        "model": job.model,
-        "prompt": job.prompt,
-        "negative_prompt": job.negative_prompt,
-        "seed": seed,
-        "parameters": {**service.engine.models[job.model].card.get("defaults", {}), **job.parameters},
-        "versions": service.engine.models[job.model].versions,
-    }
-    encoded = media.encode(file, job.output, {name: fact for name, fact in facts.items() if fact})
-    key = f"out/{claim.account}/{claim.job_id}/{claim.attempt}/{index}.{encoded.extension}"
-    metadata = {"job": claim.job_id, "attempt": str(claim.attempt), "seed": str(seed)}
-    digest = objects.write_output(service.objects, key, encoded, metadata, lease)
-    return Artifact(
-        id=artifact_id(claim.job_id, index),
-        index=index,
-        key=key,
-        content_type=encoded.content_type,
-        size_bytes=len(encoded.content),
-        sha256=digest,
-        seed=seed,
-        width=encoded.width,
-        height=encoded.height,
-    )
-
-
-def sharing_of(rendered: Sequence[Rendered]) -> Sharing:
-    """How the job's denoise calls were served, over all its outputs."""
-    tallies = [output.metrics for output in rendered]
-    return Sharing(
-        calls=sum(tally["calls"] for tally in tallies),
-        shared_calls=sum(tally["shared_calls"] for tally in tallies),
-        forwards=round(sum(tally["forwards"] for tally in tallies), 4),
-        max_batch=max(tally["max_batch"] for tally in tallies),
-        device_seconds=round(sum(tally["device_seconds"] for tally in tallies), 6),
-    )
 
 
 def commit(service: WorkerService, claim: Claim, lease: Lease, ending: Ending) -> Job | None:

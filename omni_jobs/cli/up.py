@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+import httpx
 
-from omni_jobs.cli.context import SERVICE_FILE, Cli, command
+from omni_jobs.cli.context import SERVICE_FILE, Cli, command, read_service
+from omni_jobs.cli.plan import Plan, children, worker_names
 from omni_jobs.errors import Misconfigured, QueueUnavailable
 from omni_jobs.logs import configure_logs
-from omni_jobs.settings import PREFIX, Settings
-from omni_jobs.supervisor import ChildSpec, Supervisor
+from omni_jobs.settings import Settings
+from omni_jobs.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from omni_jobs.redis_server import RedisServer
@@ -27,44 +29,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 #: What a child gets beyond its time of grace before it is killed.
 MARGIN_SECONDS = 5.0
 LOG_TAIL_LINES = 12
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is to run: settings as they stand after the command line, and what the worker is told."""
-
-    settings: Settings
-    redis_url: str
-    models: tuple[str, ...]
-    config: Path | None
-    caps: str | None
-    slots: int | None
-    workers: int = 1
-
-    def environment(self) -> dict[str, str]:
-        """Of every child: ours, with the addresses that were decided here."""
-        decided = {
-            "REDIS_URL": self.redis_url,
-            "STORAGE_URL": self.settings.storage_url,
-            "DATA_DIR": str(self.settings.data_dir),
-            "SLOTS": self.slots and str(self.slots),
-        }
-        return {**os.environ, **{PREFIX + name: value for name, value in decided.items() if value}}
-
-
-def worker_child(plan: Plan, number: int, log_folder: Path | None) -> ChildSpec:
-    """The row of one worker."""
-    name = f"worker-{os.getpid()}-{number}"
-    command = [sys.executable, "-m", "workers.app", "--end-with-input", "--name", name]
-    command += [part for model in plan.models for part in ("--model", model)]
-    command += ["--config", str(plan.config)] if plan.config else []
-    command += ["--caps", plan.caps] if plan.caps else []
-    return ChildSpec(name, command, plan.environment(), log_folder and log_folder / f"worker-{number}.log")
-
-
-def children(plan: Plan, log_folder: Path | None) -> list[ChildSpec]:
-    """The table of children: one row, one process."""
-    return [worker_child(plan, number, log_folder) for number in range(plan.workers)]
 
 
 def model_options(function: F) -> F:
@@ -87,9 +51,10 @@ def model_options(function: F) -> F:
 
 @click.command()
 @model_options
+@click.option("--port", type=click.IntRange(0, 65535), help="Port of the HTTP API; 0 takes a free one.")
 @click.option("--redis", "redis_url", metavar="URL", help="Use this Redis; else OMNI_REDIS_URL, else our own.")
 @command
-def up(cli: Cli, redis_url: str | None, **options: Any) -> None:
+def up(cli: Cli, redis_url: str | None, port: int | None, **options: Any) -> None:
     """Run the whole service on this machine. Prints a line `ready ...` when it takes jobs; Ctrl-C drains."""
     settings = cli.settings()
     data = settings.data_dir.absolute()
@@ -103,10 +68,12 @@ def up(cli: Cli, redis_url: str | None, **options: Any) -> None:
     )
     server = None if given else _own_redis(data / "redis")
     address = given or (server.url if server else "")
-    plan = Plan(settings, address, **options)
+    wanted = settings.api_port if port is None else port
+    plan = Plan(settings, address, port=wanted or _free_port(), **options)
     service = data / SERVICE_FILE
+    told = {"redis_url": address, "storage_url": settings.storage_url, "api_url": plan.api_url or ""}
     try:
-        _write_private(service, {"redis_url": address, "storage_url": settings.storage_url})
+        _write_private(service, told)
         _run(plan, logs, Watch(plan, server))
     finally:
         service.unlink(missing_ok=True)
@@ -121,6 +88,9 @@ def worker(cli: Cli, **options: Any) -> None:
     """Run workers for a service whose Redis OMNI_REDIS_URL names, or which `up` runs in this data folder."""
     settings = cli.settings()
     _need_models(settings, options)
+    beside = read_service(settings.data_dir)
+    if "storage_url" not in settings.model_fields_set and "storage_url" in beside:
+        settings = settings.model_copy(update={"storage_url": beside["storage_url"]})
     plan = Plan(settings, cli.address(), **options)
     _run(plan, None, Watch(plan, None))
 
@@ -152,15 +122,28 @@ class Watch:
             alive = self._store.workers()
         except QueueUnavailable:
             return  # it answered before; the workers wait for it too
-        mine = [info for info in alive if info.id.startswith(f"worker-{os.getpid()}-")]
-        states = {model: state for info in mine for model, state in info.models.items()}
-        if len(mine) < self.plan.workers or "loading" in states.values() or "ready" not in states.values():
+        names = set(worker_names(self.plan))
+        states = {model: state for info in alive if info.id in names for model, state in info.models.items()}
+        loading = len(names - {info.id for info in alive}) or "loading" in states.values()
+        if loading or "ready" not in states.values() or not self._api_answers():
             return
         self.is_ready = True
-        ready = ",".join(sorted(model for model, state in states.items() if state == "ready"))
-        failed = ",".join(sorted(model for model, state in states.items() if state == "failed"))
-        click.echo(f"ready models={ready}" + (f" failed={failed}" if failed else "") + f" pid={os.getpid()}")
+        models = {
+            state: ",".join(sorted(m for m, its in states.items() if its == state))
+            for state in set(states.values())
+        }
+        failed = f" failed={models['failed']}" if "failed" in models else ""
+        address = f" {self.plan.api_url}" if self.plan.api_url else ""
+        click.echo(f"ready{address} models={models['ready']}{failed} pid={os.getpid()}")
         sys.stdout.flush()
+
+    def _api_answers(self) -> bool:
+        if self.plan.api_url is None:
+            return True
+        try:
+            return httpx.get(f"{self.plan.api_url}/healthz", timeout=2.0, trust_env=False).is_success
+        except httpx.HTTPError:
+            return False
 
     @staticmethod
     def _restart_redis(server: RedisServer) -> None:
@@ -207,6 +190,12 @@ def _need_models(settings: Settings, options: Mapping[str, Any]) -> None:
         raise Misconfigured(
             "No model is given.", field="model", remedy="Add --model NAME=FOLDER, or --config omni.toml."
         )
+
+
+def _free_port() -> int:
+    from omni_jobs.redis_server import free_port
+
+    return free_port()
 
 
 def _secret(text: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -34,12 +35,12 @@ def environment(data: Path) -> dict[str, str]:
 @contextmanager
 def running_up(data: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
     """`omni-jobs up` once it has said that it is ready; ended in order, unless the test did it."""
-    command = [*COMMAND, "up", "--model", MODEL, "--caps", "fixed(8)", *options]
+    command = [*COMMAND, "up", "--model", MODEL, "--caps", "fixed(8)", "--port", "0", *options]
     with subprocess.Popen(command, env=environment(data), stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
-            assert line.startswith("ready models=sim"), line
+            assert re.match(r"ready http://127.0.0.1:\d+ models=sim pid=\d+", line), line
             yield process
             if process.poll() is None:
                 process.terminate()

@@ -6,9 +6,7 @@ request in it fails with `EngineLost`, and only those in the last flight record 
 
 from __future__ import annotations
 
-import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -21,8 +19,9 @@ import structlog
 from omni_jobs.errors import EngineUnavailable, OmniJobsError
 from workers.engine_process.errors import EngineLost, RequestDropped, error_from
 from workers.engine_process.messages import Channel, Rendered, RenderRequest
+from workers.engine_process.spawning import spawn
 from workers.engine_process.spool import SpoolFile
-from workers.engine_process.state import EngineStats, ModelState, Pending, Position
+from workers.engine_process.state import EngineStats, ModelState, Pending, Position, budget_seconds
 from workers.registry import ModelRow
 
 log = structlog.get_logger(__name__)
@@ -132,12 +131,8 @@ class EngineProcess:
 
     def _budget_seconds(self) -> float:
         with self._lock:
-            unready = [s.row for s in self.models.values() if s.phase in ("starting", "loading")]
-            if unready:
-                return max(row.load_budget_seconds for row in unready)
-            batch = [self._pending[i].request.model for i in self._batch if i in self._pending]
-        rows = [self.models[name].row for name in batch] or [state.row for state in self.models.values()]
-        return max(row.call_budget_seconds for row in rows)
+            batch = {self._pending[i].request.model for i in self._batch if i in self._pending}
+            return budget_seconds(self.models, batch)
 
     def _keep(self) -> None:
         pause, longest = self._backoff
@@ -153,11 +148,7 @@ class EngineProcess:
             pause = min(pause * 2, longest)
 
     def _run_child(self) -> None:
-        ours, theirs = socket.socketpair()
-        command = [sys.executable, "-m", "workers.engine_process.child", str(theirs.fileno())]
-        with theirs:
-            process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
-        channel = Channel(ours)
+        process, channel = spawn()
         self.restarts += 1
         rows = [state.row.to_json() for state in self.models.values()]
         with self._lock:

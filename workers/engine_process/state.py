@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,3 +55,12 @@ class EngineStats:
         self.calls += metrics.get("calls", 0)
         self.forwards += metrics.get("forwards", 0.0)
         self.max_batch = max(self.max_batch, metrics.get("max_batch", 0))
+
+
+def budget_seconds(models: Mapping[str, ModelState], executing: Set[str]) -> float:
+    """The longest silence that is no hang: while anything loads, that; else one call of the executing models."""
+    loading = [state.row for state in models.values() if state.phase in ("starting", "loading")]
+    if loading:
+        return max(row.load_budget_seconds for row in loading)
+    rows = [state.row for name, state in models.items() if name in executing or not executing]
+    return max(row.call_budget_seconds for row in rows)

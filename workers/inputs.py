@@ -1,0 +1,67 @@
+"""From a claim to the engine's requests: input pictures are fetched, checked and spooled. Called by the slots."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omni_jobs.errors import InvalidMedia, NotFound
+from omni_jobs.store import Claim
+from workers import media, objects
+from workers.engine_process import RenderRequest
+from workers.leases import Lease
+
+if TYPE_CHECKING:
+    from workers.service import WorkerService
+
+
+def render_requests(service: WorkerService, claim: Claim, lease: Lease, folder: Path) -> list[RenderRequest]:
+    """The engine's requests: one per output, with seeds seed, seed+1, ... and spooled input pictures."""
+    job = claim.request
+    inputs = {
+        field: fetch_input(service, claim, lease, field, input_id)
+        for field, input_id in (*((f"images.{i}", one) for i, one in enumerate(job.images)), ("mask", job.mask))
+        if input_id is not None
+    }
+    defaults = service.engine.models[job.model].row.defaults  # the pipeline knows its own
+    remaining = None if claim.deadline_ms is None else claim.deadline_ms / 1000 - time.time()
+    requests = []
+    for index in range(job.num_outputs):
+        # One set of files per output: the receiver removes them.
+        spooled = {
+            field: media.decode_input(
+                content, field, service.settings.max_input_pixels, folder, mask=field == "mask"
+            )
+            for field, content in inputs.items()
+        }
+        requests.append(
+            RenderRequest(
+                request_id=f"{claim.job_id}.{claim.attempt}.{index}",
+                model=job.model,
+                prompt=job.prompt,
+                negative_prompt=job.negative_prompt,
+                images=tuple(file for field, file in spooled.items() if field != "mask"),
+                mask=spooled.get("mask"),
+                parameters={**defaults, **job.parameters},
+                seed=claim.seed + index,
+                priority=job.priority,
+                remaining_seconds=remaining,
+                deterministic=job.deterministic,
+                preview=job.preview,
+            )
+        )
+    return requests
+
+
+def fetch_input(service: WorkerService, claim: Claim, lease: Lease, field: str, input_id: str) -> bytes:
+    """The file of one input.
+
+    Raises:
+        InvalidMedia: it is not there any more.
+    """
+    try:
+        upload = service.store.find_input(claim.account, input_id)
+    except NotFound as error:
+        raise InvalidMedia(f"`{field}`: {error.message}", field=field, value=input_id) from error
+    return objects.read_input(service.objects, upload, field, service.settings.max_input_bytes, lease)

@@ -1,0 +1,74 @@
+"""From rendered outputs to artifacts: encoded with their parameters inside, stored, verified. Slots call it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from omni_jobs.names import artifact_id
+from omni_jobs.schemas import Artifact, Sharing
+from omni_jobs.store import Claim
+from workers import media, objects
+from workers.engine_process import Rendered, SpoolFile
+from workers.leases import Lease
+
+if TYPE_CHECKING:
+    from workers.service import WorkerService
+
+
+def store_outputs(
+    service: WorkerService, claim: Claim, lease: Lease, rendered: Sequence[Rendered]
+) -> list[Artifact]:
+    """Encode and upload every output under a key that contains the attempt."""
+    artifacts: list[Artifact] = []
+    try:
+        for number, output in enumerate(rendered):
+            for file in output.files:
+                artifacts.append(store_output(service, claim, lease, file, len(artifacts), claim.seed + number))
+    finally:
+        for output in rendered:
+            output.discard()
+    return artifacts
+
+
+def store_output(
+    service: WorkerService, claim: Claim, lease: Lease, file: SpoolFile, index: int, seed: int
+) -> Artifact:
+    """One output: encoded with its parameters inside, stored, verified."""
+    job = claim.request
+    facts = {
+        "job": claim.job_id,
+        "model": job.model,
+        "prompt": job.prompt,
+        "negative_prompt": job.negative_prompt,
+        "seed": seed,
+        "parameters": {**service.engine.models[job.model].card.get("defaults", {}), **job.parameters},
+        "versions": service.engine.models[job.model].versions,
+    }
+    encoded = media.encode(file, job.output, {name: fact for name, fact in facts.items() if fact})
+    key = f"out/{claim.account}/{claim.job_id}/{claim.attempt}/{index}.{encoded.extension}"
+    metadata = {"job": claim.job_id, "attempt": str(claim.attempt), "seed": str(seed)}
+    digest = objects.write_output(service.objects, key, encoded, metadata, lease)
+    return Artifact(
+        id=artifact_id(claim.job_id, index),
+        index=index,
+        key=key,
+        content_type=encoded.content_type,
+        size_bytes=len(encoded.content),
+        sha256=digest,
+        seed=seed,
+        width=encoded.width,
+        height=encoded.height,
+    )
+
+
+def sharing_of(rendered: Sequence[Rendered]) -> Sharing:
+    """How the job's denoise calls were served, over all its outputs."""
+    tallies = [output.metrics for output in rendered]
+    return Sharing(
+        calls=sum(tally["calls"] for tally in tallies),
+        shared_calls=sum(tally["shared_calls"] for tally in tallies),
+        forwards=round(sum(tally["forwards"] for tally in tallies), 4),
+        max_batch=max(tally["max_batch"] for tally in tallies),
+        device_seconds=round(sum(tally["device_seconds"] for tally in tallies), 6),
+    )
