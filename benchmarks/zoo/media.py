@@ -85,16 +85,14 @@ class Noise:
 
 
 @dataclass(frozen=True)
-class Dimension:
-    """The request's height ("H") or width ("W") itself, for calls that name it otherwise."""
-
-    letter: str
+class Seed:
+    """The request's seed itself, for calls that take it beside or instead of a generator."""
 
     def make(self, seed: int, size: Size) -> int:
-        return size["HW".index(self.letter)]
+        return seed
 
 
-Recipe = (Picture, Mask, Frames, Noise, Dimension)
+Recipe = (Picture, Mask, Frames, Noise, Seed)
 
 
 def resolve(value: Any, seed: int, size: Size) -> Any:

@@ -122,6 +122,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "WanTransformer3DModel/lucy": WAN | {"in_channels": 32},
     "ChronoEditTransformer3DModel": WAN | {"in_channels": 36, "image_dim": 32, "added_kv_proj_dim": 24},
     "AnyFlowTransformer3DModel": WAN,
+    "AnyFlowFARTransformer3DModel": WAN | {"chunk_partition": (1, 2)},
     "SkyReelsV2Transformer3DModel": WAN,
     "SkyReelsV2Transformer3DModel/i2v": WAN | {"in_channels": 36, "image_dim": 32},
     "SkyReelsV2Transformer3DModel/forcing": WAN | {"inject_sample_info": True},

@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmarks.zoo.case import Case
 from benchmarks.zoo.families import ltx
-from benchmarks.zoo.media import Frames, Picture
+from benchmarks.zoo.media import Frames, Picture, Seed
 
 BASE: dict[str, Any] = {
     "scheduler": "FlowMatchEulerDiscreteScheduler",
@@ -44,6 +44,13 @@ CASES = [
     Ltx2Case("ltx2-all-guidance", "LTX2Pipeline", BASE, GUIDED),
     Ltx2Case("ltx2-image-to-video", "LTX2ImageToVideoPipeline", BASE, PLAIN | {"image": Picture()}),
     Ltx2Case("ltx2-condition", "LTX2ConditionPipeline", BASE, PLAIN),
+    Ltx2Case(
+        "ltx2-hdr",
+        "LTX2HDRPipeline",
+        BASE,
+        {key: PLAIN[key] for key in ("num_frames", "frame_rate", "max_sequence_length", "guidance_scale")}
+        | {"negative_prompt": "bad quality"},
+    ),
     Ltx2Case("ltx2-in-context", "LTX2InContextPipeline", BASE, PLAIN),
     Case(
         "ltx-latent-upsample",
@@ -70,7 +77,7 @@ CASES = [
         "ltx-long-multi-prompt",
         "LTXI2VLongMultiPromptPipeline",
         ltx.BASE,
-        ltx.CALL | {"temporal_tile_size": 16, "temporal_overlap": 8},
+        ltx.CALL | {"temporal_tile_size": 16, "temporal_overlap": 8, "seed": Seed()},
         size=(32, 64),
     ),
 ]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from benchmarks.zoo.case import Case
+from benchmarks.zoo.media import Noise
 
 STABLE_AUDIO: dict[str, Any] = {
     "scheduler": "CosineDPMSolverMultistepScheduler",
@@ -40,6 +41,20 @@ CASES = [
         output_type="np",
     ),
     Case("stable-audio-3", "StableAudio3Pipeline", STABLE_AUDIO_3, {"duration": 1.0}, size=None),
+    Case(
+        "stable-audio-3-audio-to-audio",
+        "StableAudio3AudioToAudioPipeline",
+        STABLE_AUDIO_3,
+        {"duration": 1.0, "audio": Noise((1, 2, 16)), "init_noise_level": 0.8},
+        size=None,
+    ),
+    Case(
+        "stable-audio-3-inpaint",
+        "StableAudio3InpaintPipeline",
+        STABLE_AUDIO_3,
+        {"duration": 1.0, "audio": Noise((1, 2, 16)), "mask_start_seconds": 0.25, "mask_end_seconds": 0.75},
+        size=None,
+    ),
     Case(
         "ace-step",
         "AceStepPipeline",

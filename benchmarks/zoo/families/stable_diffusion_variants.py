@@ -71,6 +71,14 @@ CASES = [
         {"image": Picture(), "mask_image": Mask(), "example_image": Picture((32, 32), salt=3)},
         prompt_argument=None,
     ),
+    Case(
+        "versatile-image-variation",
+        "VersatileDiffusionImageVariationPipeline",
+        {"image_feature_extractor": "CLIPImageProcessor", "image_encoder": "CLIPVisionModelWithProjection"}
+        | {"image_unet": BASE["unet"], "vae": BASE["vae"], "scheduler": BASE["scheduler"]},
+        {"image": Picture((32, 32)), "guidance_scale": 4.0},
+        prompt_argument=None,
+    ),
     Case("alt-diffusion", "AltDiffusionPipeline", ALT, CALL),
     Case("alt-diffusion-img2img", "AltDiffusionImg2ImgPipeline", ALT, IMAGE, pass_size=False),
     Case(

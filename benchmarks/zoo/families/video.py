@@ -82,6 +82,13 @@ CASES = [
         {"num_frames": 9, "max_sequence_length": 32, "negative_prompt": "bad quality"},
     ),
     Case(
+        "anyflow-far",
+        "AnyFlowFARPipeline",
+        wan.BASE | {"transformer": "AnyFlowFARTransformer3DModel", "scheduler": "FlowMapEulerDiscreteScheduler"},
+        {"num_frames": 9, "max_sequence_length": 32, "chunk_partition": [1, 2]},
+        size=(32, 64),
+    ),
+    Case(
         "anyflow",
         "AnyFlowPipeline",
         wan.BASE | {"transformer": "AnyFlowTransformer3DModel", "scheduler": "FlowMapEulerDiscreteScheduler"},
