@@ -9,11 +9,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from omni_jobs import queue
+from omni_jobs.names import model_queue
 from omni_jobs.redis_server import RedisServer, start_server
 from omni_jobs.schemas import Job, Status, WorkerInfo
 from omni_jobs.settings import Settings
@@ -44,7 +46,10 @@ class Deployment:
         name = f"worker-{len(self.workers)}"
         extra = {f"OMNI_{key.upper()}": str(value) for key, value in settings.items()}
         command = [sys.executable, "-m", "workers.app", "--model", f"sim={source}", "--caps", "fixed(8)"]
-        process = subprocess.Popen([*command, "--name", name], env={**self.environment, **extra})
+        with (self.folder / f"{name}.log").open("wb") as errors:
+            process = subprocess.Popen(
+                [*command, "--name", name], env={**self.environment, **extra}, stderr=errors
+            )
         self.workers.append(process)
         if wait:
             self.until(lambda: self.worker(name) is not None and self.worker(name).models["sim"] == "ready")  # type: ignore[union-attr]
@@ -89,6 +94,19 @@ class Deployment:
         info = self.worker(name)
         assert info is not None
         return int(info.details["engine_process"])
+
+    def log(self, name: str) -> str:
+        """What a worker has logged."""
+        return (self.folder / f"{name}.log").read_text()
+
+    def drop_doorbells(self) -> None:
+        """Lose every Celery message that waits."""
+        self.store.redis.delete(model_queue("sim"))
+
+    @staticmethod
+    def moment(seconds: float) -> str:
+        """A time so many seconds from now, as a job's JSON has it."""
+        return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
 
     def restart_redis(self) -> None:
         """Kill the server and start it again on its append-only file, on the same port."""

@@ -10,13 +10,13 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from omni_jobs.errors import EngineUnavailable, OmniJobsError
+from omni_jobs.errors import EngineUnavailable
 from workers.engine_process.errors import EngineLost, RequestDropped, error_from
 from workers.engine_process.messages import Channel, Rendered, RenderRequest
 from workers.engine_process.spawning import spawn
@@ -229,21 +229,13 @@ class EngineProcess:
         state.phase = phase
         self._on_change()
 
-    def _settle(self, request_id: str, outcome: Rendered | OmniJobsError | EngineLost | RequestDropped) -> bool:
+    def _settle(self, request_id: str, outcome: Rendered | Exception) -> bool:
         """End a request once; False if it had ended before."""
         with self._lock:
             pending = self._pending.pop(request_id, None)
         if pending is None:
             return False
-        for file in pending.request.spool_files:
-            file.remove()
-        try:
-            if isinstance(outcome, Rendered):
-                pending.future.set_result(outcome)
-            else:
-                pending.future.set_exception(outcome)
-        except InvalidStateError:
-            return False
+        pending.end(outcome)
         return True
 
     def _watch_budgets(self) -> None:

@@ -40,6 +40,15 @@ class Pending:
     future: Future[Rendered]
     position: Position | None = None
 
+    def end(self, outcome: Rendered | Exception) -> None:
+        """Tell whoever waits; input files that the engine did not read go."""
+        for file in self.request.spool_files:
+            file.remove()
+        if isinstance(outcome, Rendered):
+            self.future.set_result(outcome)
+        else:
+            self.future.set_exception(outcome)
+
 
 @dataclass
 class EngineStats:
