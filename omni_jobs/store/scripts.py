@@ -15,6 +15,9 @@ import redis.exceptions
 from omni_jobs.errors import Misconfigured, QueueUnavailable
 from omni_jobs.names import KEY_PATTERNS
 
+#: How servers word a lack of rights inside a script.
+_REFUSALS = ("NOPERM", "can't access at least one of the keys", "can't run this command", "ACL failure in script")
+
 
 @contextmanager
 def translated() -> Iterator[None]:
@@ -27,12 +30,7 @@ def translated() -> Iterator[None]:
     try:
         yield
     except (redis.exceptions.AuthenticationError, redis.exceptions.NoPermissionError) as error:
-        raise Misconfigured(
-            f"Redis refuses us: {error}.",
-            field="redis_url",
-            remedy="Check user and password in OMNI_REDIS_URL; the user needs +@all on the key prefix "
-            "and on its channels.",
-        ) from error
+        raise _refused(error) from error
     except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError) as error:
         raise QueueUnavailable(f"Redis does not answer: {error}.", remedy="Try again.") from error
     except (redis.exceptions.OutOfMemoryError, redis.exceptions.ReadOnlyError) as error:
@@ -40,9 +38,20 @@ def translated() -> Iterator[None]:
             f"Redis takes no writes: {error}.", remedy="Give it more memory, or point to the primary."
         ) from error
     except redis.exceptions.ResponseError as error:
-        if not str(error).startswith("OOM"):
-            raise
-        raise QueueUnavailable(f"Redis is full: {error}.", remedy="Give it more memory.") from error
+        text = str(error)
+        if any(mark in text for mark in _REFUSALS):
+            raise _refused(error) from error
+        if "OOM" in text:
+            raise QueueUnavailable(f"Redis takes no writes: {error}.", remedy="Give it more memory.") from error
+        raise
+
+
+def _refused(error: Exception) -> Misconfigured:
+    return Misconfigured(
+        f"Redis refuses us: {error}.",
+        field="redis_url",
+        remedy="Check user and password in OMNI_REDIS_URL; the user needs the keys and channels of the prefix.",
+    )
 
 
 @cache

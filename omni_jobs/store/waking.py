@@ -34,6 +34,8 @@ class Listener:
         self._client = client
         self._lock = threading.Lock()
         self._callbacks: dict[str, list[Callback]] = {}
+        #: Channels whose subscription the server has confirmed and that we still want.
+        self._live: set[str] = set()
         self._thread: threading.Thread | None = None
         self._is_closed = threading.Event()
         self._has_work = threading.Event()
@@ -42,10 +44,13 @@ class Listener:
         """Calls back with each message, and once with b"" when the subscription holds; returns the undoing."""
         with self._lock:
             self._callbacks.setdefault(channel, []).append(callback)
+            is_live = channel in self._live
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="store-listener", daemon=True)
                 self._thread.start()
         self._has_work.set()
+        if is_live:
+            callback(b"")
 
         def undo() -> None:
             with self._lock:
@@ -75,6 +80,8 @@ class Listener:
 
     def _listen(self, pubsub: redis.client.PubSub) -> None:
         held: set[str] = set()
+        with self._lock:
+            self._live.clear()
         while not self._is_closed.is_set():
             held = self._follow(pubsub, held)
             if not held:
@@ -84,18 +91,27 @@ class Listener:
             message = pubsub.get_message(timeout=LISTEN_SECONDS)
             if message is None:
                 continue
-            if message["type"] in {"message", "subscribe"}:
-                data = message["data"] if message["type"] == "message" else b""
-                self._call(message["channel"].decode(), data)
+            channel = message["channel"].decode()
+            if message["type"] == "subscribe":
+                self._confirm(channel)
+            elif message["type"] == "message":
+                self._call(channel, message["data"])
 
     def _follow(self, pubsub: redis.client.PubSub, held: set[str]) -> set[str]:
         with self._lock:
             wanted = set(self._callbacks)
+            self._live &= wanted
         if wanted - held:
             pubsub.subscribe(*(wanted - held))
         if held - wanted:
             pubsub.unsubscribe(*(held - wanted))
         return wanted
+
+    def _confirm(self, channel: str) -> None:
+        with self._lock:
+            if channel in self._callbacks:
+                self._live.add(channel)
+        self._call(channel, b"")
 
     def _call(self, channel: str, data: bytes) -> None:
         with self._lock:

@@ -147,10 +147,10 @@ class Writing(StoreCore):
         """
         texts = {
             "error": error and error.model_dump_json(exclude_none=True),
-            "artifacts": compact([one.model_dump(mode="json", exclude_none=True) for one in artifacts])
+            "artifacts": compact([one.model_dump(mode="json", exclude_defaults=True) for one in artifacts])
             if artifacts
             else None,
-            "sharing": sharing and sharing.model_dump_json(),
+            "sharing": sharing and sharing.model_dump_json(exclude_defaults=True),
             "timings": compact(timings) if timings else None,
         }
         arguments = {

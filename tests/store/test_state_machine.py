@@ -27,7 +27,7 @@ from omni_jobs.errors import IdempotencyMismatch, IllegalMove, Superseded
 from omni_jobs.names import Keys, artifact_id
 from omni_jobs.redis_server import RedisServer
 from omni_jobs.schemas import Artifact, JobError, JobRequest, Phase, Progress, Sharing, Status
-from omni_jobs.store import JobStore
+from omni_jobs.store import JobStore, Ref
 from omni_jobs.store.codec import moment
 from omni_jobs.store.connection import open_redis
 from omni_jobs.store.scripts import Scripts
@@ -36,6 +36,7 @@ from tests.store.model import FINAL, ModelJob, ModelStore
 START_MS = 1_800_000_000_000
 LEASE_MS = 10_000
 TTL_SECONDS = 3600
+PICK = st.integers(0, 99)
 ACCOUNTS, MODELS, WORKERS, SHAPES = ("a", "b", "c"), ("m:1", "n"), ("w1", "w2"), ("s", "t")
 
 
@@ -66,6 +67,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.store.scripts = self.scripts
         self.model = ModelStore(START_MS)
         self.created = 0
+        self.compared: dict[str, list[str]] = {}
         self.bodies: dict[tuple[str, str], tuple[str, str]] = {}
         self._set_clock()
 
@@ -142,9 +144,10 @@ class StoreMachine(RuleBasedStateMachine):
         )
         return f"{account}/{job_id}"
 
+    @precondition(lambda self: self._with("queued"))
     @rule(
         worker=st.sampled_from(WORKERS),
-        models=st.sampled_from((["m:1"], ["n"], ["n", "m:1"], ["unknown", "m:1"])),
+        models=st.sampled_from((["n", "m:1"], ["m:1"], ["n"], ["unknown", "m:1"])),
         min_priority=st.sampled_from((0, 0, 6)),
         shapes=st.sampled_from(([], ["s"], ["t", "s"])),
         alone=st.booleans(),
@@ -180,38 +183,47 @@ class StoreMachine(RuleBasedStateMachine):
     def renew(self, worker: str, refs: list[str], stale: bool, lossy: bool) -> None:
         held = [(ref, self._attempt(ref) - stale) for ref in refs]
         self._lose(lossy)
-        lost = self.store.renew(worker, [(*ref.split("/"), attempt) for ref, attempt in held], LEASE_MS / 1000)
+        leases = [(*Ref.parse(ref), attempt) for ref, attempt in held]
+        lost = self.store.renew(worker, leases, LEASE_MS / 1000)
         assert {str(ref) for ref in lost} == self.model.renew(worker, held, LEASE_MS)
 
+    @precondition(lambda self: self._with("running"))
     @rule(
-        ref=jobs,
+        pick=PICK,
         to=st.sampled_from((Status.SUCCEEDED, Status.FAILED)),
         outputs=st.integers(0, 2),
         device_seconds=st.sampled_from((None, 0.25, 4.0)),
         lossy=st.booleans(),
     )
-    def settle(self, ref: str, to: Status, outputs: int, device_seconds: float | None, lossy: bool) -> None:
-        job = self.model.jobs.get(ref)
-        if job is None or not job.attempt:
-            return
-        arguments: dict[str, Any] = {
-            "attempt": job.attempt,
-            "artifacts": [_artifact(job, index) for index in range(outputs)] if to is Status.SUCCEEDED else [],
-            "error": JobError(code="execution_failed", message="no") if to is Status.FAILED else None,
-            "sharing": None if device_seconds is None else Sharing(device_seconds=device_seconds),
-        }
+    def settle(self, pick: int, to: Status, outputs: int, device_seconds: float | None, lossy: bool) -> None:
+        running = self._with("running")
+        job = running[pick % len(running)]
+        outputs = outputs if to is Status.SUCCEEDED else 0
         self._lose(lossy)
-        if job.status == "running":
-            if to is Status.FAILED:
-                job.error_code = "execution_failed"
-            moved = self.store.move(job.account, job.id, to, **arguments)
-            self.model.settle(job, to.value, outputs=outputs, device_seconds=device_seconds)
-            assert moved.status is to
-        elif job.status == to.value:
-            assert self.store.move(job.account, job.id, to, **arguments).status is to
+        moved = self.store.move(
+            job.account,
+            job.id,
+            to,
+            attempt=job.attempt,
+            artifacts=[_artifact(job, index) for index in range(outputs)],
+            error=JobError(code="execution_failed", message="no") if to is Status.FAILED else None,
+            sharing=None if device_seconds is None else Sharing(device_seconds=device_seconds),
+        )
+        job.error_code = "execution_failed" if to is Status.FAILED else None
+        self.model.settle(job, to.value, outputs=outputs, device_seconds=device_seconds)
+        assert moved.status is to
+
+    @rule(ref=jobs, to=st.sampled_from((Status.SUCCEEDED, Status.FAILED, Status.QUEUED)))
+    def write_of_an_attempt_that_ended(self, ref: str, to: Status) -> None:
+        job = self.model.jobs.get(ref)
+        if job is None or not job.attempt or job.status == "running":
+            return
+        self._lose(False)
+        if job.status == to.value or (to is Status.QUEUED and job.status == "failed"):
+            assert self.store.move(job.account, job.id, to, attempt=job.attempt).status.value == job.status
         else:
             with pytest.raises(Superseded):
-                self.store.move(job.account, job.id, to, **arguments)
+                self.store.move(job.account, job.id, to, attempt=job.attempt)
 
     @rule(ref=jobs, to=st.sampled_from((Status.SUCCEEDED, Status.FAILED, Status.QUEUED)))
     def write_of_a_superseded_attempt(self, ref: str, to: Status) -> None:
@@ -223,17 +235,17 @@ class StoreMachine(RuleBasedStateMachine):
             progress = Progress(phase=Phase.DENOISE, step=99)
             assert not self.store.note_progress(job.account, job.id, job.attempt - 1, progress)
 
+    @precondition(lambda self: self._with("running"))
     @rule(
-        ref=jobs,
+        pick=PICK,
         hold_ms=st.sampled_from((None, None, 7_000)),
         count=st.booleans(),
-        crashed=st.booleans(),
+        crashed=st.sampled_from((True, True, False)),
         lossy=st.booleans(),
     )
-    def hand_back(self, ref: str, hold_ms: int | None, count: bool, crashed: bool, lossy: bool) -> None:
-        job = self.model.jobs.get(ref)
-        if job is None or job.status != "running":
-            return
+    def hand_back(self, pick: int, hold_ms: int | None, count: bool, crashed: bool, lossy: bool) -> None:
+        running = self._with("running")
+        job = running[pick % len(running)]
         not_before_ms = None if hold_ms is None else self.model.now + hold_ms
         self._lose(lossy)
         moved = self.store.move(
@@ -296,7 +308,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.bodies[account, key] = (job_id, body)
         return f"{account}/{job_id}"
 
-    @rule(ms=st.sampled_from((1, 1_000, 4_000, 6_000, 11_000, 70_000, 130_000, 3_700_000)))
+    @rule(ms=st.sampled_from((1, 4_000, 6_000, 11_000, 11_000, 70_000, 130_000, 3_700_000)))
     def advance(self, ms: int) -> None:
         self.model.now += ms
         self._set_clock()
@@ -311,38 +323,51 @@ class StoreMachine(RuleBasedStateMachine):
     @invariant()
     def records_agree(self) -> None:
         self._lose(False)
-        for job in self.model.jobs.values():
-            found = self.store.get(job.account, job.id)
-            assert (found.status.value, found.attempt, found.worker) == (job.status, job.attempt, job.worker)
-            assert (found.error and found.error.code) == job.error_code
-            assert len(found.artifacts) == job.outputs
-            events = self.store.events(job.account, job.id)
-            assert [event.type.value for event in events] == job.events
-            assert [event.sequence for event in events] == list(range(1, len(events) + 1))
-            assert found.sequence == len(events)
-            assert sum(event.type.is_terminal for event in events) == (job.status in FINAL)
+        found = {
+            f"{job.account}/{job.id}": job
+            for account in ACCOUNTS
+            for job in self.store.list(account, limit=500)[0]
+        }
+        assert found.keys() == self.model.jobs.keys()
+        for ref, job in self.model.jobs.items():
+            record = found[ref]
+            assert (record.status.value, record.attempt, record.worker) == (job.status, job.attempt, job.worker)
+            assert (record.error and record.error.code) == job.error_code
+            assert (len(record.artifacts), record.sequence) == (job.outputs, len(job.events))
+            if self.compared.get(ref) != job.events:
+                self.compared[ref] = list(job.events)
+                self._events_agree(job)
 
     @precondition(lambda self: hasattr(self, "store"))
     @invariant()
     def indexes_agree(self) -> None:
         found: dict[str, dict[str, float]] = {}
-        for key in self.store.redis.scan_iter(f"{self.keys.prefix}:*", count=1000, _type="zset"):
+        keys = list(self.store.redis.scan_iter(f"{self.keys.prefix}:*", count=10_000, _type="zset"))
+        with self.store.redis.pipeline(transaction=False) as pipeline:
+            for key in keys:
+                pipeline.zrange(key, 0, -1, withscores=True)
+            replies = pipeline.execute()
+        for key, pairs in zip(keys, replies, strict=True):
             name = key.decode().removeprefix(f"{self.keys.prefix}:")
-            pairs = self.store.redis.zrange(key, 0, -1, withscores=True)
             found[name] = {member.decode(): float(score) for member, score in pairs}
         assert found == self.model.indexes()
         queued = int(self.store.redis.get(self.keys("queued_count")) or 0)
         assert queued == sum(job.status == "queued" for job in self.model.jobs.values())
-        records = set(self.store.redis.scan_iter(self.keys("job", "*", "*"), count=1000))
-        assert {key.decode() for key in records} == {
-            self.keys("job", j.account, j.id) for j in self.model.jobs.values()
-        }
+
+    def _events_agree(self, job: ModelJob) -> None:
+        events = self.store.events(job.account, job.id)
+        assert [event.type.value for event in events] == job.events
+        assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+        assert sum(event.type.is_terminal for event in events) == (job.status in FINAL)
 
     def _set_clock(self) -> None:
         self.scripts.clock_ms = self.model.now
 
     def _lose(self, lossy: bool) -> None:
         self.scripts.is_lossy = lossy and self.loses_answers
+
+    def _with(self, status: str) -> list[ModelJob]:
+        return [job for job in self.model.jobs.values() if job.status == status] if hasattr(self, "model") else []
 
     def _attempt(self, ref: str) -> int:
         job = self.model.jobs.get(ref)
@@ -367,8 +392,8 @@ def test_store_agrees_with_the_model(any_redis_server: RedisServer, loses: bool)
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=40,
-            stateful_step_count=40,
+            max_examples=30,
+            stateful_step_count=60,
             deadline=None,
             suppress_health_check=list(HealthCheck),
             database=None,

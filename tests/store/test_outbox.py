@@ -1,0 +1,73 @@
+"""Webhooks leave with the move that caused them: one entry per wanted event, with the job as it was then."""
+
+from __future__ import annotations
+
+from omni_jobs.schemas import Phase, Progress, Status
+from omni_jobs.store import JobStore
+from tests.store.conftest import create, pass_time
+
+URL = "https://example.org/hook"
+
+
+def test_one_delivery_per_wanted_event(any_store: JobStore) -> None:
+    silent = create(any_store)
+    job = create(any_store, webhook={"url": URL, "events": ["job.started", "job.canceled"]}, priority=9)
+    any_store.move("default", silent.id, Status.CANCELED)
+    any_store.claim_next("w", ["tiny"], lease_seconds=10)
+    pass_time(any_store, 1)
+    any_store.move("default", job.id, Status.CANCELED)
+    started, canceled = any_store.take_deliveries()
+    assert (started.type, started.sequence, started.job.status) == ("job.started", 2, Status.RUNNING)
+    assert (canceled.type, canceled.sequence, canceled.job.status) == ("job.canceled", 3, Status.CANCELED)
+    assert {started.url, canceled.url} == {URL}
+    assert started.id != canceled.id
+    assert "." not in started.id
+    assert canceled.job == any_store.get("default", job.id)
+
+
+def test_a_delivery_comes_again_until_it_is_settled(any_store: JobStore) -> None:
+    create(any_store, webhook={"url": URL})
+    first = any_store.take_deliveries(lease_seconds=60)[0]
+    assert any_store.take_deliveries() == []
+    pass_time(any_store, 60)
+    again = any_store.take_deliveries()[0]
+    assert (again.id, again.tries, again.job) == (first.id, 2, first.job)
+    assert any_store.settle_delivery(first.id, "later", delay_seconds=5, error="HTTP 503")
+    pass_time(any_store, 4)
+    assert any_store.take_deliveries() == []
+    pass_time(any_store, 1)
+    assert any_store.take_deliveries()[0].error == "HTTP 503"
+    assert any_store.settle_delivery(first.id, "delivered")
+    assert not any_store.settle_delivery(first.id, "delivered")
+    pass_time(any_store, 3600)
+    assert any_store.take_deliveries() == []
+
+
+def test_what_was_given_up_can_be_replayed(any_store: JobStore) -> None:
+    create(any_store, webhook={"url": URL})
+    delivery = any_store.take_deliveries()[0]
+    any_store.settle_delivery(delivery.id, "dead", error="gone")
+    pass_time(any_store, 3600)
+    assert any_store.take_deliveries() == []
+    assert [dead.id for dead in any_store.dead_deliveries()] == [delivery.id]
+    any_store.settle_delivery(delivery.id, "replay")
+    assert any_store.dead_deliveries() == []
+    assert [again.id for again in any_store.take_deliveries()] == [delivery.id]
+
+
+def test_deliveries_outlive_the_record(any_store: JobStore) -> None:
+    job = create(any_store, webhook={"url": URL, "events": ["job.canceled"]}, ttl_seconds=60)
+    any_store.move("default", job.id, Status.CANCELED)
+    pass_time(any_store, 61)
+    assert any_store.reconcile().cleaned == 1
+    assert any_store.take_deliveries()[0].job.status is Status.CANCELED
+
+
+def test_progress_is_delivered_only_when_asked_for_and_not_too_often(any_store: JobStore) -> None:
+    job = create(any_store, webhook={"url": URL, "events": ["job.progress"]})
+    any_store.claim_next("w", ["tiny"], lease_seconds=60)
+    for step in range(4):
+        any_store.note_progress("default", job.id, 1, Progress(phase=Phase.DENOISE, step=step))
+        pass_time(any_store, 0.3)
+    deliveries = any_store.take_deliveries()
+    assert [delivery.job.progress and delivery.job.progress.step for delivery in deliveries] == [0, 2]
