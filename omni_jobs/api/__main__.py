@@ -10,7 +10,7 @@ import click
 import uvicorn
 
 from omni_jobs.api.app import create_app
-from omni_jobs.errors import OmniJobsError, Unavailable
+from omni_jobs.errors import Misconfigured, OmniJobsError, Unavailable
 from omni_jobs.lifeline import end_with_input
 from omni_jobs.logs import configure_logs
 from omni_jobs.settings import Settings, load_settings
@@ -19,6 +19,8 @@ from omni_jobs.settings import Settings, load_settings
 EXIT_MISCONFIGURED, EXIT_UNAVAILABLE = 78, 69
 #: Open streams are closed after so long when the process is told to stop.
 SHUTDOWN_SECONDS = 3
+#: Connections that may wait to be accepted.
+BACKLOG = 1024
 
 
 @click.command(help="Serve the HTTP API.")
@@ -40,10 +42,9 @@ def main(host: str | None, port: int | None, ends_with_input: bool) -> None:
 
 
 def serve(settings: Settings) -> None:
-    """Serves until SIGTERM or SIGINT. Raises Misconfigured; a port that is taken raises OSError."""
+    """Serves until SIGTERM or SIGINT. Raises Misconfigured."""
     app = create_app(settings)
-    family = socket.AF_INET6 if ":" in settings.api_host else socket.AF_INET
-    listener = socket.create_server((settings.api_host, settings.api_port), family=family, backlog=1024)
+    listener = listen(settings.api_host, settings.api_port)
     host, port = listener.getsockname()[:2]
     click.echo(f"http://{f'[{host}]' if ':' in host else host}:{port}")
     config = uvicorn.Config(
@@ -56,6 +57,26 @@ def serve(settings: Settings) -> None:
     )
     with listener:
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket whose connections send at once.
+
+    asyncio turns Nagle's algorithm off only for sockets that name their protocol, which those of
+    `socket.create_server` do not: every answer then took 40 ms.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise Misconfigured(
+            f"{host}:{port} cannot be listened on: {error.strerror}.", field="api_port", remedy="Choose another."
+        ) from error
+    listener.listen(BACKLOG)
+    return listener
 
 
 if __name__ == "__main__":

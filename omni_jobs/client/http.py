@@ -54,8 +54,7 @@ class HttpTransport:
             base_url=address.rstrip("/"),
             timeout=httpx.Timeout(ANSWER_SECONDS, connect=5.0),
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=32),
-            headers={"user-agent": f"omni-jobs/{__version__}"}
-            | ({"authorization": f"Bearer {key}"} if key else {}),
+            headers={"user-agent": f"omni-jobs/{__version__}", **identity},
         )
 
     async def submit(self, job: Mapping[str, Any]) -> Job:

@@ -118,7 +118,7 @@ class Courier:
             self._room.release()
         verdict = judge_answer(answer, delivery.tries, self._waits, random.random())
         LOG.info(
-            "webhook", event=delivery.type, id=delivery.id, job=delivery.job_id, to=place, status=answer.status,
+            "webhook", kind=delivery.type, id=delivery.id, job=delivery.job_id, to=place, status=answer.status,
             outcome=verdict.outcome, tries=delivery.tries, error=answer.error or None,
             ms=round((time.monotonic() - began) * 1000),
         )  # fmt: skip

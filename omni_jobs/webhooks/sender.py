@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import socket
 import ssl
 import time
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ import httpx
 
 from omni_jobs import __version__
 from omni_jobs.errors import Forbidden
-from omni_jobs.webhooks.addresses import Target, judge
+from omni_jobs.webhooks.addresses import Resolve, Target, judge
 from omni_jobs.webhooks.schedule import Answer
 
 #: What is read of an answer, to be told in `error`.
@@ -25,11 +26,26 @@ class Sender:
     A kept connection could be used for another name that lies at the same address.
     """
 
-    def __init__(self, allowed: frozenset[tuple[str, int]], timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        allowed: frozenset[tuple[str, int]],
+        timeout_seconds: float,
+        *,
+        resolve: Resolve = socket.getaddrinfo,
+        trust: ssl.SSLContext | None = None,
+    ) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            allowed: hosts and ports that may be reached though they are not public.
+            timeout_seconds: for one try, from the name's resolution to the last byte read.
+            trust: whose certificates are believed; the system's if absent.
+        """
         self._allowed = allowed
         self._timeout_seconds = timeout_seconds
+        self._resolve = resolve
         self._client = httpx.AsyncClient(
-            verify=ssl.create_default_context(),
+            verify=trust or ssl.create_default_context(),
             trust_env=False,
             follow_redirects=False,
             timeout=timeout_seconds,
@@ -41,7 +57,7 @@ class Sender:
         """What came of it. Raises nothing that the receiver can cause."""
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                target = await asyncio.to_thread(judge, url, self._allowed)
+                target = await asyncio.to_thread(judge, url, self._allowed, resolve=self._resolve)
                 return await self._post(target, body, headers)
         except Forbidden as error:
             return Answer(None, str(error), is_refused=True)
@@ -65,7 +81,8 @@ class Sender:
         )
         response = await self._client.send(request, stream=True)
         try:
-            said = await _beginning(response)
+            # A 2xx says all; only what explains a failure is read.
+            said = "" if response.is_success else await _beginning(response)
         finally:
             await response.aclose()
         after = retry_after(response.headers.get("retry-after"), time.time())
