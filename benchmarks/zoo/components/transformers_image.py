@@ -88,7 +88,7 @@ LUMINA: dict[str, Any] = {
 }
 HUNYUAN_DIT: dict[str, Any] = {
     "sample_size": 16,
-    "num_layers": 2,
+    "num_layers": 4,
     "patch_size": 2,
     "attention_head_dim": 8,
     "num_attention_heads": 3,
@@ -99,7 +99,7 @@ HUNYUAN_DIT: dict[str, Any] = {
     "hidden_size": 24,
 }
 HUNYUAN_DIT_CONTROL: dict[str, Any] = {key: value for key, value in HUNYUAN_DIT.items() if key != "num_layers"} | {
-    "transformer_num_layers": 2
+    "transformer_num_layers": 4
 }
 SD3_CONTROL: dict[str, Any] = SD3 | {"num_layers": 1}
 Z_IMAGE_CONTROL: dict[str, Any] = {

@@ -18,7 +18,7 @@ CONTROL = BASE | {"transformer": "FluxTransformer2DModel/control"}
 CONTROLNET = BASE | {"controlnet": "FluxControlNetModel"}
 CALL: dict[str, Any] = {"max_sequence_length": 48, "guidance_scale": 3.5}
 TRUE_CFG = CALL | {"negative_prompt": "bad quality", "true_cfg_scale": 2.0}
-IMAGE = CALL | {"image": Picture(), "strength": 0.8}
+IMAGE = CALL | {"image": Picture(), "strength": 0.6}
 INPAINT = IMAGE | {"mask_image": Mask()}
 HINT = {"control_image": Picture(salt=5)}
 KONTEXT = CALL | {"image": Picture(), "_auto_resize": False, "max_area": 32 * 48}

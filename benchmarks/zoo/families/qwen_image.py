@@ -23,7 +23,7 @@ LAYERED = EDIT | {
     "vae": "AutoencoderKLQwenImage/layered",
 }
 CALL: dict[str, Any] = {"max_sequence_length": 48, "negative_prompt": "bad quality", "true_cfg_scale": 3.0}
-IMAGE = CALL | {"image": Picture(), "strength": 0.8}
+IMAGE = CALL | {"image": Picture(), "strength": 0.6}
 HINT = {"control_image": Picture(salt=5)}
 EDIT_CALL = CALL | {"image": Picture(salt=2)}
 EDIT_AREA_PIXELS = 64 * 96

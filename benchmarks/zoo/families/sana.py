@@ -23,7 +23,7 @@ PLAIN: dict[str, Any] = {
 }
 CALL: dict[str, Any] = PLAIN | {"negative_prompt": "bad quality"}
 SPRINT_CALL: dict[str, Any] = PLAIN | {"intermediate_timesteps": None}
-SPRINT_IMAGE = SPRINT_CALL | {"image": Picture(), "strength": 0.7}
+SPRINT_IMAGE = SPRINT_CALL | {"image": Picture(), "strength": 0.4}
 INSTRUCTION = {"complex_human_instruction": ["Describe the image:"]}
 SanaCase = partial(Case, size=(32, 64))
 

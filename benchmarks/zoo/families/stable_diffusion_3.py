@@ -18,7 +18,7 @@ BASE: dict[str, Any] = {
 }
 CALL: dict[str, Any] = {"max_sequence_length": 48, "guidance_scale": 5.0, "negative_prompt": "bad quality"}
 
-IMAGE = CALL | {"image": Picture(), "strength": 0.8}
+IMAGE = CALL | {"image": Picture(), "strength": 0.6}
 CONTROL = BASE | {"controlnet": "SD3ControlNetModel"}
 
 CASES = [

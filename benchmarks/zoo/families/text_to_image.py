@@ -109,12 +109,12 @@ CASES = [
     ),
     Case("chroma", "ChromaPipeline", CHROMA, CHROMA_CALL),
     Case("chroma-no-cfg", "ChromaPipeline", CHROMA, CHROMA_CALL | {"guidance_scale": 1.0}),
-    Case("chroma-img2img", "ChromaImg2ImgPipeline", CHROMA, CHROMA_CALL | {"image": Picture(), "strength": 0.8}),
+    Case("chroma-img2img", "ChromaImg2ImgPipeline", CHROMA, CHROMA_CALL | {"image": Picture(), "strength": 0.6}),
     Case(
         "chroma-inpaint",
         "ChromaInpaintPipeline",
         CHROMA,
-        CHROMA_CALL | {"image": Picture(), "mask_image": Mask(), "strength": 0.8},
+        CHROMA_CALL | {"image": Picture(), "mask_image": Mask(), "strength": 0.6},
         prepare=_declare_no_guidance,
     ),
     Case("hunyuan-image", "HunyuanImagePipeline", HUNYUAN_IMAGE, {"negative_prompt": "bad quality"}),
@@ -138,6 +138,7 @@ CASES = [
         "HunyuanDiTControlNetPipeline",
         HUNYUAN_DIT | {"controlnet": "HunyuanDiT2DControlNetModel"},
         HUNYUAN_DIT_CALL | {"control_image": Picture(salt=5)},
+        global_random=True,
     ),
     Case(
         "pag-hunyuan-dit",

@@ -65,7 +65,7 @@ CASES = [
             "max_sequence_length": 256,
             "upsampling_height": 48,
             "upsampling_width": 48,
-            "upsampling_strength": 0.7,
+            "upsampling_strength": 0.6,
         },
         prompt_argument="content_prompt",
         size=None,

@@ -13,7 +13,7 @@ BASE: dict[str, Any] = {
     "transformer": "ZImageTransformer2DModel",
 }
 CALL: dict[str, Any] = {"max_sequence_length": 48, "guidance_scale": 3.0, "negative_prompt": "bad quality"}
-IMAGE = CALL | {"image": Picture(), "strength": 0.8}
+IMAGE = CALL | {"image": Picture(), "strength": 0.6}
 HINT = {"control_image": Picture(salt=5)}
 OMNI = BASE | {
     "transformer": "ZImageTransformer2DModel/omni",
