@@ -39,6 +39,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "strength": (0, 1),
     "max_sequence_length": (1, 4096),
 }
+#: Parts of the names of classes that need a picture, whatever their signature says.
+EDITING_NAMES = ("Edit", "Img2Img", "Inpaint", "ImageToVideo", "Image2Video", "Upscale", "ControlNet")
 #: Longest list accepted as a parameter (sigmas, timesteps).
 MAX_ITEMS = 1024
 
@@ -57,14 +59,13 @@ def derive_card(row: ModelRow, pipeline_class: type, call: Callable[..., Any] | 
         if schema is None:
             continue
         if parameter.default not in (None, inspect.Parameter.empty):
-            schema["default"] = parameter.default
-            defaults[name] = parameter.default
+            defaults[name] = schema["default"] = _plain(parameter.default)
         properties[name] = schema
     for name, value in row.defaults.items():
         defaults[name] = properties.setdefault(name, {})["default"] = value
     return ModelCard(
         name=row.name,
-        tasks=_tasks(signature),
+        tasks=_tasks(pipeline_class.__name__, signature),
         pipeline=pipeline_class.__name__,
         media=_media(signature),
         parameters_schema={"type": "object", "properties": properties, "additionalProperties": False},
@@ -98,17 +99,21 @@ def _is_tuple(hint: Any) -> bool:
     return hint is tuple or typing.get_origin(hint) is tuple
 
 
-def _tasks(signature: Signature) -> tuple[str, ...]:
+def _tasks(name: str, signature: Signature) -> tuple[str, ...]:
+    """A pipeline with an `image` edits. It generates too if the picture may be left out.
+
+    Many signatures give `image` a default of None and then need it all the same: a parameter that makes no sense
+    without a picture, or the class's name, tells.
+    """
     parameter = signature.get("image")
     if parameter is None:
         return ("generate",)
-    needed = parameter.default is inspect.Parameter.empty or not _accepts_text_only(signature)
-    return ("edit",) if needed else ("generate", "edit")
-
-
-def _accepts_text_only(signature: Signature) -> bool:
-    """Whether the picture is a condition one may leave out: then nothing else in the call depends on it."""
-    return signature["image"].default is None and not {"strength", "mask_image"} & signature.keys()
+    needs_picture = (
+        parameter.default is not None
+        or bool({"strength", "mask_image"} & signature.keys())
+        or any(word in name for word in EDITING_NAMES)
+    )
+    return ("edit",) if needs_picture else ("generate", "edit")
 
 
 def _media(signature: Signature) -> str:
@@ -141,11 +146,18 @@ def _schema(
     if kind is None:
         return None
     schema = dict(kind)
-    if schema["type"] in ("integer", "number"):
-        low, high = BOUNDS.get(name, (None, None))
-        high = limits.get(name, high)
+    if any(word in str(kind) for word in ("integer", "number")):
+        low, high = _bounds(name, parameter.default, limits)
         schema |= {key: value for key, value in (("minimum", low), ("maximum", high)) if value is not None}
     return schema
+
+
+def _bounds(name: str, default: Any, limits: Mapping[str, float]) -> tuple[float | None, float | None]:
+    """Least and greatest value: the operator's limit, else ours, which gives way to the class's own default."""
+    low, high = BOUNDS.get(name, (None, None))
+    if low is not None and high is not None and isinstance(default, int | float):
+        low, high = min(low, default), max(high, default)
+    return low, limits.get(name, high)
 
 
 def _json_type(hint: Any) -> dict[str, Any] | None:
@@ -155,12 +167,18 @@ def _json_type(hint: Any) -> dict[str, Any] | None:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         offered = [schema for schema in map(_json_type, arguments) if schema is not None]
-        scalars = [schema for schema in offered if schema["type"] != "array"]
-        return next(iter(scalars or offered), None)
+        if {"type": "integer"} in offered and {"type": "number"} in offered:
+            offered.remove({"type": "integer"})
+        return {"anyOf": offered} if len(offered) > 1 else next(iter(offered), None)
     if origin in (list, tuple) and arguments:
         items = _json_type(arguments[0])
         return items and {"type": "array", "items": items, "maxItems": MAX_ITEMS}
     return None
+
+
+def _plain(value: Any) -> Any:
+    """A default as JSON has it."""
+    return [_plain(member) for member in value] if isinstance(value, (list, tuple)) else value
 
 
 def _first_sentence(pipeline_class: type) -> str:

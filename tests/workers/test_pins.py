@@ -54,7 +54,7 @@ def counted(server: RedisServer, count: int) -> bool:
     """Wait until so many tasks have run."""
     ends = time.monotonic() + PATIENCE_SECONDS
     with redis.Redis.from_url(server.url, retry=None) as client:
-        while int(client.get(COUNTER) or 0) < count:  # type: ignore[arg-type]
+        while int(client.get(COUNTER) or 0) < count:
             if time.monotonic() > ends:
                 return False
             time.sleep(0.05)
