@@ -17,7 +17,7 @@ import structlog
 
 from omni_jobs.errors import IllegalMove, NotFound, QueueUnavailable, Superseded
 from omni_jobs.logs import job_context
-from omni_jobs.schemas import Job, Phase, Status
+from omni_jobs.schemas import Job, Phase, Progress, Status
 from omni_jobs.store import Claim
 from workers.engine_process import Rendered, RenderRequest
 from workers.inputs import render_requests
@@ -106,6 +106,7 @@ def run_attempt(service: WorkerService, claim: Claim, lease: Lease, folder: Path
     rendered = render(service, claim, lease, requests)
     rendered_at = time.monotonic()
     lease.enter(Phase.UPLOAD)
+    tell(service, claim, Progress(phase=Phase.UPLOAD, percent=100.0, eta_seconds=0.0))
     artifacts = store_outputs(service, claim, lease, rendered)
     timings = {
         "render_seconds": round(rendered_at - began, 3),
@@ -153,13 +154,17 @@ def wait_reporting(
             denoising_since = time.monotonic()
         shares = [Share(position, future in done) for position, future in zip(positions, futures, strict=True)]
         progress = progress_of(shares, time.monotonic() - (denoising_since or time.monotonic()))
-        if progress == told:
-            continue
-        try:
-            service.store.note_progress(claim.account, claim.job_id, claim.attempt, progress)
+        if progress != told:
+            tell(service, claim, progress)
             told = progress
-        except QueueUnavailable:
-            continue  # droppable; the lease's thread tells of the outage
+
+
+def tell(service: WorkerService, claim: Claim, progress: Progress) -> None:
+    """Note how far the job is; droppable, so an outage is left to the lease's thread."""
+    try:
+        service.store.note_progress(claim.account, claim.job_id, claim.attempt, progress)
+    except QueueUnavailable:
+        log.debug("progress dropped")
 
 
 def commit(service: WorkerService, claim: Claim, lease: Lease, ending: Ending) -> Job | None:

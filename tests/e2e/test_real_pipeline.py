@@ -13,7 +13,8 @@ from PIL import Image
 from benchmarks.zoo import case
 from tests.e2e.deployment import Deployment
 
-CASES = {"flux": 4, "sdxl": 3, "qwen-image": 2}
+STEPS = {"flux": 4, "sdxl": 3, "qwen-image": 2}
+SLOW = ("sdxl", "qwen-image")
 
 
 def small(folder: Path, name: str) -> tuple[Any, str]:
@@ -27,7 +28,9 @@ def picture(deployment: Deployment, key: str) -> Image.Image:
     return Image.open(io.BytesIO(deployment.objects.get(key)))
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in STEPS]
+)
 def test_eight_jobs_share_forwards_and_a_deterministic_one_is_exact(
     deployment: Deployment, tmp_path: Path, name: str
 ) -> None:
@@ -36,7 +39,7 @@ def test_eight_jobs_share_forwards_and_a_deterministic_one_is_exact(
     deployment.start_worker(source)
     parameters = {"width": 32, "height": 32}
     jobs = [
-        deployment.submit(f"a red fox {n}", CASES[name] + n % 3, seed=n, parameters=parameters) for n in range(8)
+        deployment.submit(f"a red fox {n}", STEPS[name] + n % 3, seed=n, parameters=parameters) for n in range(8)
     ]
     exact = deployment.submit("a red fox", 3, seed=11, deterministic=True, parameters=parameters)
     *shared, alone = deployment.finished(*jobs, exact)

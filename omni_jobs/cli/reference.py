@@ -1,0 +1,43 @@
+"""Writes `docs/cli.md` from the commands themselves: `python -m omni_jobs.cli.reference > docs/cli.md`."""
+
+from __future__ import annotations
+
+import click
+
+from omni_jobs.cli.exits import EXITS
+from omni_jobs.cli.root import main
+
+INTRODUCTION = """# The command line
+
+Written by `python -m omni_jobs.cli.reference`; a test keeps it so.
+
+Start everything on one machine, then submit from another terminal in the same folder:
+
+    omni-jobs up --model tiny=./my-pipeline --caps 'fixed(8)'
+    omni-jobs submit "a red fox" "a grey wolf" --save pictures
+
+`up` runs a Redis of its own (unless `--redis` or `OMNI_REDIS_URL` names one), the workers, the HTTP API and the
+courier. All data lie in one folder, `.omni` by default: `redis/` (append-only file), `objects/` (unless
+`OMNI_STORAGE_URL` names a bucket), `spool/`, `logs/` (one file per process), and while it runs `service.json`,
+by which the other commands find it. Ctrl-C drains: what is in flight goes back to the queue without spending an
+attempt. A child that dies is started again; if `up` itself is killed, its children end too and no job is lost.
+
+A command finds the service by `--url`, else `OMNI_API_URL`, else `OMNI_REDIS_URL`, else `service.json` in the data
+folder, else Redis on its usual port. With `--json` results go to standard output as one JSON value per line, and
+errors to standard error as `{"error": {"code", "message", "field"}}`.
+"""
+
+
+def reference() -> str:
+    """The whole page."""
+    parts = [INTRODUCTION, "## Exit statuses\n", "| status | meaning |", "|---|---|", "| 0 | done |"]
+    parts += [f"| {status} | {meaning} |" for status, meaning in sorted(EXITS.values())]
+    parts.append("\n`doctor` exits with 1 if it found something wrong.\n\n## Commands")
+    for name, command in main.commands.items():
+        context = click.Context(command, info_name=f"omni-jobs {name}", max_content_width=100, terminal_width=100)
+        parts.append(f"\n### {name}\n\n```text\n{command.get_help(context).strip()}\n```")
+    return "\n".join(parts) + "\n"
+
+
+if __name__ == "__main__":
+    click.echo(reference(), nl=False)
