@@ -22,8 +22,10 @@ ACCOUNT_PATTERN = re.compile(r"^[a-zA-Z0-9_.-]{1,64}$")
 #: What follows the prefix, by name; each %s is an account, an id, a priority or a model. Models come last,
 #: because only they may hold a colon.
 KEY_PATTERNS: dict[str, str] = {
-    # Hash: the job record, the truth.
+    # Hash: the job record, the truth. Strings: what was asked, and what came of it, JSON.
     "job": "job:%s:%s",
+    "request": "request:%s:%s",
+    "result": "result:%s:%s",
     # List: the job's durable events, the n-th at index n-1. A stream would cost 4 KB per job.
     "events": "events:%s:%s",
     # String: the latest progress, JSON. Droppable.

@@ -39,6 +39,13 @@ def compact(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
+def record_of(
+    flat: Sequence[bytes] | Mapping[bytes, bytes], request: bytes, result: bytes | None
+) -> dict[str, str]:
+    """A whole record as text: the hash, and the request and the result beside it as fields."""
+    return fields_of(flat) | {"request": request.decode(), "result": (result or b"{}").decode()}
+
+
 def fields_of(flat: Sequence[bytes] | Mapping[bytes, bytes]) -> dict[str, str]:
     """A hash as text, from a client's HGETALL or a script's flat list."""
     pairs: Iterable[tuple[bytes, bytes]]
@@ -58,13 +65,12 @@ def new_fields(
     retry_of: str | None,
     idempotency: str | None,
 ) -> dict[str, str]:
-    """The record of a new job; times, status and counters are the script's."""
+    """The hash of a new job; times, status and counters are the script's."""
     fields = {
         "v": RECORD_VERSION,
         "id": job_id,
         "account": account,
         "model": request.model,
-        "request": request.model_dump_json(exclude_defaults=True),
         "seed": seed,
         "priority": request.priority,
         "shape": shape,
@@ -82,7 +88,7 @@ def new_fields(
 
 def job_of(fields: Fields, progress: str | bytes | None = None) -> Job:
     """The public record from the stored one."""
-    artifacts = json.loads(fields.get("artifacts", "[]"))
+    result = json.loads(fields["result"])
     return Job(
         id=fields["id"],
         account=fields["account"],
@@ -96,10 +102,10 @@ def job_of(fields: Fields, progress: str | bytes | None = None) -> Job:
         finished_at=_moment_or_none(fields, "finished_ms"),
         worker=fields.get("worker"),
         progress=Progress.model_validate_json(progress) if progress else None,
-        artifacts=tuple(Artifact.model_validate(artifact) for artifact in artifacts),
-        error=JobError.model_validate_json(fields["error"]) if "error" in fields else None,
-        sharing=Sharing.model_validate_json(fields["sharing"]) if "sharing" in fields else None,
-        timings=json.loads(fields.get("timings", "{}")),
+        artifacts=tuple(Artifact.model_validate(artifact) for artifact in result.get("artifacts", ())),
+        error=JobError.model_validate(result["error"]) if "error" in result else None,
+        sharing=Sharing.model_validate(result["sharing"]) if "sharing" in result else None,
+        timings=result.get("timings", {}),
         retry_of=fields.get("retry_of"),
         sequence=int(fields["sequence"]),
     )
@@ -137,8 +143,9 @@ def event_of(account: str, job_id: str, sequence: int, line: bytes, job: Job | N
 
 
 def delivery_of(fields: Fields) -> Delivery:
-    """A delivery from its hash; the record in it is a JSON object of text fields."""
+    """A delivery from its hash; the job's hash in it is a JSON object of text fields."""
     record = json.loads(fields["record"])
+    record |= {"request": fields["request"], "result": fields["result"] or "{}"}
     return Delivery(
         id=fields["id"],
         account=fields["account"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from omni_jobs.errors import NotFound
 from omni_jobs.names import job_of_artifact
 from omni_jobs.schemas import Event, Job, Upload, Waiting
-from omni_jobs.store.codec import event_of, fields_of, job_of, moment
+from omni_jobs.store.codec import event_of, job_of, moment, record_of
 from omni_jobs.store.fleet import Fleet
 from omni_jobs.store.values import FeedEntry
 
@@ -32,13 +32,9 @@ class Reading(Fleet):
 
     def events(self, account: str, job_id: str, after: int = 0) -> list[Event]:
         """The durable events after that sequence number. Raises NotFound."""
-        lines, record = self._ask(
-            ("LRANGE", self.keys("events", account, job_id), after, -1),
-            ("HGETALL", self.keys("job", account, job_id)),
-        )
-        if not record:
-            raise NotFound(f"There is no job {job_id} in account {account}.", field="job_id", value=job_id)
-        job = job_of(fields_of(record))
+        # The record is read second: it then knows of every event that was read.
+        (lines,) = self._ask(("LRANGE", self.keys("events", account, job_id), after, -1))
+        job = self.get(account, job_id)
         return [event_of(account, job_id, after + 1 + i, line, job) for i, line in enumerate(lines)]
 
     def feed(self, account: str, after_id: str = "0", limit: int = 100) -> list[FeedEntry]:
@@ -104,10 +100,11 @@ class Reading(Fleet):
         return None
 
     def _find(self, account: str, job_ids: list[str]) -> list[Job | None]:
-        commands = []
-        for job_id in job_ids:
-            commands.append(("HGETALL", self.keys("job", account, job_id)))
-            commands.append(("GET", self.keys("progress", account, job_id)))
-        replies = self._ask(*commands)
-        pairs = zip(replies[::2], replies[1::2], strict=True)
-        return [job_of(fields_of(record), progress) if record else None for record, progress in pairs]
+        parts = (("HGETALL", "job"), ("GET", "request"), ("GET", "result"), ("GET", "progress"))
+        replies = self._ask(*((word, self.keys(name, account, one)) for one in job_ids for word, name in parts))
+        rows = zip(*(replies[place :: len(parts)] for place in range(len(parts))), strict=True)
+        # A record may pass away between two of these reads.
+        return [
+            job_of(record_of(record, request, result), progress) if record and request else None
+            for record, request, result, progress in rows
+        ]

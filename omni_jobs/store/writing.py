@@ -14,7 +14,7 @@ from typing import Any
 from omni_jobs.errors import IdempotencyMismatch, IllegalMove, NotFound, QueueFull, Superseded
 from omni_jobs.names import new_id
 from omni_jobs.schemas import Artifact, Job, JobError, JobRequest, Progress, Sharing, Status, sources_of
-from omni_jobs.store.codec import claim_of, compact, fields_of, job_of, new_fields
+from omni_jobs.store.codec import claim_of, compact, job_of, new_fields, record_of
 from omni_jobs.store.core import StoreCore
 from omni_jobs.store.values import Claim, Ref
 
@@ -62,18 +62,23 @@ class Writing(StoreCore):
             retry_of=retry_of,
             idempotency=None if key is None else hashlib.sha256(key.encode()).hexdigest()[:32],
         )
-        arguments = {"job": fields, "fingerprint": fingerprint, "max_queued": max_queued}
-        word, answer = self.scripts.run("create", arguments)
+        arguments = {
+            "job": fields,
+            "request": request.model_dump_json(exclude_defaults=True),
+            "fingerprint": fingerprint,
+            "max_queued": max_queued,
+        }
+        word, *record = self.scripts.run("create", arguments)
         if word == b"mismatch":
             raise IdempotencyMismatch(
-                f"`idempotency_key`: {key!r} was used by job {answer.decode()} with another body.",
+                f"`idempotency_key`: {key!r} was used by job {record[0].decode()} with another body.",
                 field="idempotency_key",
                 value=key,
                 remedy="Send the first body again, or use a new key.",
             )
         if word == b"full":
-            raise QueueFull(f"{answer} jobs are queued, which is the limit.", remedy="Try again later.")
-        job = job_of(fields_of(answer))
+            raise QueueFull(f"{record[0]} jobs are queued, which is the limit.", remedy="Try again later.")
+        job = job_of(record_of(*record))
         # An id that was made here and is there already: the answer to the first sending was lost.
         return job, word == b"created" or (job_id is None and job.id == fields["id"])
 
@@ -105,7 +110,7 @@ class Writing(StoreCore):
             "nonce": secrets.token_hex(8),
         }
         reply = self.scripts.run("claim_next", arguments)
-        return claim_of(fields_of(reply[1]), lease_seconds) if reply[0] == b"claim" else None
+        return claim_of(record_of(*reply[1:]), lease_seconds) if reply[0] == b"claim" else None
 
     def renew(self, worker: str, held: Iterable[tuple[str, str, int]], lease_seconds: float) -> set[Ref]:
         """Prolongs leases given as (account, job id, attempt); returns those no longer this worker's."""
@@ -173,7 +178,7 @@ class Writing(StoreCore):
     def _moved(account: str, job_id: str, to: Status, attempt: int | None, reply: list[Any]) -> Job:
         match reply[0]:
             case b"moved":
-                return job_of(fields_of(reply[1]))
+                return job_of(record_of(*reply[1:]))
             case b"missing":
                 raise NotFound(f"There is no job {job_id} in account {account}.", field="job_id", value=job_id)
             case b"superseded":

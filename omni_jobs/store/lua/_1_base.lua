@@ -48,7 +48,10 @@ local function is_newer(job)
   return number(job.v) > RECORD_VERSION
 end
 
--- The record as the reply of a script: a flat list, as HGETALL gives it.
+-- The whole record as the reply of a script: the hash as a flat list, the request, the result.
 local function reply_with(word, job)
-  return {word, redis.call('HGETALL', key('job', job.account, job.id))}
+  return {
+    word, redis.call('HGETALL', key('job', job.account, job.id)),
+    redis.call('GET', key('request', job.account, job.id)), redis.call('GET', key('result', job.account, job.id)),
+  }
 end

@@ -4,11 +4,14 @@ local EVENT_OF = {
   failed = 'job.failed', canceled = 'job.canceled', expired = 'job.expired',
 }
 
--- Fields that serve claims and charges only; every field costs about 90 bytes for as long as the record is kept.
-local NEEDED_UNTIL_THE_END = {
-  'ready_ms', 'not_before_ms', 'deadline_ms', 'priority', 'shape', 'cost_seconds', 'charged', 'spent', 'crashes',
-  'checkpoint', 'webhook', 'hooked_ms',
+-- What the hash of a finished job keeps. Every value is short, so that servers store it as one compact block; a
+-- long one would cost 90 bytes for each field.
+local KEPT = {
+  'v', 'id', 'account', 'model', 'status', 'seed', 'attempt', 'max_attempts', 'worker', 'created_ms', 'started_ms',
+  'finished_ms', 'sequence', 'ttl_seconds', 'retry_of', 'idempotency',
 }
+-- What a result is made of; each is JSON text.
+local RESULT_PARTS = {'artifacts', 'error', 'sharing', 'timings'}
 
 local function wants(hook, type)
   for _, wanted in ipairs(hook.events) do
@@ -19,7 +22,9 @@ end
 
 local function add_delivery(job, hook, id, type, sequence)
   redis.call('HSET', key('delivery', id), 'id', id, 'account', job.account, 'job_id', job.id, 'type', type,
-    'sequence', sequence, 'url', hook.url, 'created_ms', ms(now), 'tries', 0, 'record', cjson.encode(job))
+    'sequence', sequence, 'url', hook.url, 'created_ms', ms(now), 'tries', 0, 'record', cjson.encode(job),
+    'request', redis.call('GET', key('request', job.account, job.id)),
+    'result', redis.call('GET', key('result', job.account, job.id)) or '')
   redis.call('ZADD', key('outbox'), ms(now), id)
 end
 
@@ -44,14 +49,51 @@ local function announce(job, events)
   redis.call('PUBLISH', key('channel', job.account, job.id), job.sequence)
 end
 
+local function save(job)
+  local flat = {}
+  for field, value in pairs(job) do
+    flat[#flat + 1] = field
+    flat[#flat + 1] = value
+  end
+  redis.call('HSET', key('job', job.account, job.id), unpack(flat))
+end
+
+-- Written anew, because a hash that once was large stays large.
+local function save_finished(job)
+  local flat = {}
+  for _, field in ipairs(KEPT) do
+    if job[field] then
+      flat[#flat + 1] = field
+      flat[#flat + 1] = job[field]
+    end
+  end
+  redis.call('DEL', key('job', job.account, job.id))
+  redis.call('HSET', key('job', job.account, job.id), unpack(flat))
+end
+
+local function save_result(job, ttl_ms)
+  local parts = {}
+  for _, name in ipairs(RESULT_PARTS) do
+    if job[name] then parts[#parts + 1] = '"' .. name .. '":' .. job[name] end
+    job[name] = nil
+  end
+  if #parts > 0 then
+    redis.call('SET', key('result', job.account, job.id), '{' .. table.concat(parts, ',') .. '}', 'PX', ms(ttl_ms))
+  end
+end
+
 local function finish(job)
   local ttl_ms = number(job.ttl_seconds) * 1000
   local ref = ref_of(job)
   job.finished_ms = ms(now)
+  save_result(job, ttl_ms)
+  save_finished(job)
   redis.call('ZREM', key('deadlines'), ref)
   redis.call('ZADD', key('expiring'), ms(now + ttl_ms), ref)
   redis.call('DEL', key('progress', job.account, job.id), key('preview', job.account, job.id))
-  redis.call('PEXPIRE', key('events', job.account, job.id), ms(ttl_ms))
+  for _, name in ipairs({'job', 'request', 'events'}) do
+    redis.call('PEXPIRE', key(name, job.account, job.id), ms(ttl_ms))
+  end
   if job.idempotency then redis.call('PEXPIRE', key('idempotency', job.account, job.idempotency), ms(ttl_ms)) end
 end
 
@@ -76,15 +118,6 @@ local function enter_status(job, lease_ms)
   end
 end
 
-local function save(job)
-  local flat = {}
-  for field, value in pairs(job) do
-    flat[#flat + 1] = field
-    flat[#flat + 1] = value
-  end
-  redis.call('HSET', key('job', job.account, job.id), unpack(flat))
-end
-
 -- Moves `job` (a table as from load_job, already changed by the caller) to a status and writes everything that
 -- belongs to the move: record, indexes, events, outbox, wake-up. `data` goes into the event; `before` are events
 -- that precede it; `lease_ms` is for 'running'.
@@ -95,14 +128,8 @@ local function transition(job, to, data, before, lease_ms)
   job.status = to
   local is_final = to ~= 'queued' and to ~= 'running'
   append_events(job, events)
-  if is_final then finish(job) end
   enter_status(job, lease_ms)
-  save(job)
-  if is_final then
-    local record = key('job', job.account, job.id)
-    redis.call('HDEL', record, unpack(NEEDED_UNTIL_THE_END))
-    redis.call('PEXPIRE', record, ms(number(job.ttl_seconds) * 1000))
-  end
+  if is_final then finish(job) else save(job) end
   announce(job, events)
 end
 

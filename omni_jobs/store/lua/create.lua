@@ -1,5 +1,5 @@
 -- Writes a new job, queued. A repeated call with the same id, or the same idempotency key and fingerprint, gives the
--- job that is there. args: job (record fields), fingerprint, max_queued.
+-- job that is there. args: job (fields of the hash), request (JSON text), fingerprint, max_queued.
 -- Replies {created|existing, record}, {mismatch, job id} or {full, number queued}.
 local job = args.job
 local there = load_job(job.account, job.id)
@@ -21,6 +21,7 @@ if args.max_queued and queued >= args.max_queued then return {'full', queued} en
 local ref = ref_of(job)
 job.created_ms = ms(now)
 job.ready_ms = ms(math.max(now, number(job.not_before_ms)))
+redis.call('SET', key('request', job.account, job.id), args.request)
 redis.call('ZADD', key('account_jobs', job.account), job.created_ms, job.id)
 if job.deadline_ms then redis.call('ZADD', key('deadlines'), job.deadline_ms, ref) end
 if job.idempotency then

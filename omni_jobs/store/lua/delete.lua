@@ -13,5 +13,6 @@ if job.idempotency then
   if known and string.match(known, '^(%S+) ') == job.id then redis.call('DEL', place) end
 end
 redis.call('DEL', key('job', job.account, job.id), key('events', job.account, job.id),
+  key('request', job.account, job.id), key('result', job.account, job.id),
   key('progress', job.account, job.id), key('preview', job.account, job.id))
 return {'deleted'}

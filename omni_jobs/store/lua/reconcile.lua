@@ -76,7 +76,8 @@ local function clean_expired()
     for _, status in ipairs({'succeeded', 'failed', 'canceled', 'expired'}) do
       redis.call('ZREM', key('status_jobs', account, status), id)
     end
-    redis.call('DEL', key('job', account, id), key('events', account, id))
+    redis.call('DEL', key('job', account, id), key('events', account, id), key('request', account, id),
+      key('result', account, id))
     redis.call('ZREM', key('expiring'), ref)
     count = count + 1
   end
