@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -65,23 +66,45 @@ def read_service(data_dir: Path) -> dict[str, str]:
     return found
 
 
+data_option = click.option(
+    "--data", type=click.Path(file_okay=False, path_type=Path), help="Data folder of the service; default: .omni."
+)
+
+
 def command(function: Callable[..., R]) -> Callable[..., R]:
     """Give a command `--json`, `--url` and `--data`, pass them as a `Cli`, and map errors to exit statuses."""
 
     @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
     @click.option("--url", metavar="URL", help="Service or Redis to use; default: OMNI_API_URL, OMNI_REDIS_URL.")
-    @click.option(
-        "--data", type=click.Path(file_okay=False, path_type=Path), help="Data folder of `omni-jobs up`."
-    )
+    @data_option
     @functools.wraps(function)
     def wrapped(*args: Any, as_json: bool, url: str | None, data: Path | None, **kwargs: Any) -> R:
-        try:
+        with exits(as_json):
             return function(Cli(url, data, as_json), *args, **kwargs)
-        except (OmniJobsError, TimeoutError, KeyboardInterrupt) as error:
-            _report(error, as_json)
-            sys.exit(exit_status(error))
 
     return wrapped
+
+
+def service_command(function: Callable[..., R]) -> Callable[..., R]:
+    """As `command`, for those that run the service: they take `--data` alone."""
+
+    @data_option
+    @functools.wraps(function)
+    def wrapped(*args: Any, data: Path | None, **kwargs: Any) -> R:
+        with exits(as_json=False):
+            return function(Cli(data=data), *args, **kwargs)
+
+    return wrapped
+
+
+@contextmanager
+def exits(as_json: bool) -> Iterator[None]:
+    """Errors end the process with their status, and a line on standard error."""
+    try:
+        yield
+    except (OmniJobsError, TimeoutError, KeyboardInterrupt) as error:
+        _report(error, as_json)
+        sys.exit(exit_status(error))
 
 
 def _report(error: BaseException, as_json: bool) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 import httpx
 
-from omni_jobs.cli.context import SERVICE_FILE, Cli, command, read_service
+from omni_jobs.cli.context import SERVICE_FILE, Cli, read_service, service_command
 from omni_jobs.cli.plan import Plan, children, worker_names
 from omni_jobs.errors import Misconfigured, QueueUnavailable
 from omni_jobs.logs import configure_logs
@@ -53,7 +53,7 @@ def model_options(function: F) -> F:
 @model_options
 @click.option("--port", type=click.IntRange(0, 65535), help="Port of the HTTP API; 0 takes a free one.")
 @click.option("--redis", "redis_url", metavar="URL", help="Use this Redis; else OMNI_REDIS_URL, else our own.")
-@command
+@service_command
 def up(cli: Cli, redis_url: str | None, port: int | None, **options: Any) -> None:
     """Run the whole service on this machine. Prints a line `ready ...` when it takes jobs; Ctrl-C drains."""
     settings = cli.settings()
@@ -83,7 +83,7 @@ def up(cli: Cli, redis_url: str | None, port: int | None, **options: Any) -> Non
 
 @click.command()
 @model_options
-@command
+@service_command
 def worker(cli: Cli, **options: Any) -> None:
     """Run workers for a service whose Redis OMNI_REDIS_URL names, or which `up` runs in this data folder."""
     settings = cli.settings()
