@@ -28,7 +28,7 @@ LOG = structlog.get_logger(__name__)
 VISIBILITY_SECONDS = 86_400
 _CERT_REQS = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
 
-#: What `submit` of a job needs: the job's JSON, the account, the job id.
+#: Takes the job's JSON, the account and the job id.
 Submit = Callable[[Mapping[str, Any], str, str], Job]
 
 
@@ -104,8 +104,11 @@ def make_app(redis_url: str, key_prefix: str) -> Celery:
 
 @lru_cache(maxsize=16)
 def producer_app(redis_url: str, key_prefix: str) -> Celery:
-    """The application through which this process rings."""
-    return make_app(redis_url, key_prefix)
+    """The application through which this process rings, once: a lost doorbell is not worth waiting for."""
+    app = make_app(redis_url, key_prefix)
+    once = {"max_retries": 0, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+    app.conf.broker_transport_options = app.conf.broker_transport_options | once
+    return app
 
 
 def send_doorbell(app: Celery, model: str, account: str, job_id: str) -> None:
