@@ -34,12 +34,23 @@ def _check(patterns: list[str]) -> int:
     return 1 if failures else 0
 
 
+def _rounding(patterns: list[str]) -> int:
+    from benchmarks.zoo.check import rounding_of
+
+    for case in _chosen(patterns):
+        print(f"{case.name:<40} {rounding_of(case):8.1e}", flush=True)
+    return 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.zoo", description=__doc__)
     task = parser.add_mutually_exclusive_group(required=True)
     task.add_argument("--list", action="store_true", help="print covered and not covered pipeline classes")
     task.add_argument("--check", nargs="*", metavar="NAME", help="run the cases (all, or by name or pattern)")
+    task.add_argument("--rounding", nargs="*", metavar="NAME", help="print how far rounding moves each output")
     arguments = parser.parse_args()
+    if arguments.rounding is not None:
+        return _rounding(arguments.rounding)
     if arguments.list:
         from benchmarks.zoo.coverage import print_coverage
 

@@ -15,6 +15,7 @@ from benchmarks.zoo.outputs import flatten_output
 from benchmarks.zoo.words import EQUAL_PROMPTS
 
 LEAST_CHANGE = 1e-4
+ROUNDING = 1e-7
 Arrays = list[npt.NDArray[Any]]
 
 
@@ -37,6 +38,24 @@ def run_case(case: Case, pipeline: Any, seed: int, prompt: str, steps: int = 2, 
     if case.global_random:
         torch.manual_seed(seed)
     return flatten_output(pipeline(**case.inputs(seed, prompt, steps, size)))
+
+
+def rounding_of(case: Case, steps: int = 3) -> float:
+    """How far the output moves when every weight is off by about one float32 rounding.
+
+    Some cases magnify rounding (quantised pictures, normalisation of flat patches), so that two correct
+    computations differ by this much or a few times more; a wrong merge has to be judged against it.
+    """
+    import torch
+
+    pipeline = case.build()
+    before = run_case(case, pipeline, 7, EQUAL_PROMPTS[0], steps)
+    nudge = torch.Generator().manual_seed(1)
+    for module in (part for part in pipeline.components.values() if isinstance(part, torch.nn.Module)):
+        for parameter in (each for each in module.parameters() if each.is_floating_point()):
+            parameter.data.mul_(1 + ROUNDING * torch.randn(parameter.shape, generator=nudge))
+    after = run_case(case, pipeline, 7, EQUAL_PROMPTS[0], steps)
+    return max(float(np.abs(a - b).max()) for a, b in zip(before, after, strict=True))
 
 
 def _problem_of(first: Arrays, second: Arrays) -> str | None:

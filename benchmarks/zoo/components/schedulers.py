@@ -13,6 +13,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "DDIMScheduler": STABLE_DIFFUSION | {"clip_sample": False, "set_alpha_to_one": False, "steps_offset": 1},
     "DDIMScheduler/v": STABLE_DIFFUSION | {"clip_sample": False, "prediction_type": "v_prediction"},
     "DDIMScheduler/kandinsky": {
+        "prediction_type": "v_prediction",
         "beta_schedule": "linear",
         "beta_start": 0.00085,
         "beta_end": 0.012,
@@ -21,6 +22,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "steps_offset": 1,
     },
     "DDPMScheduler/kandinsky": {
+        "prediction_type": "v_prediction",
         "beta_schedule": "linear",
         "beta_start": 0.00085,
         "beta_end": 0.012,
@@ -34,7 +36,8 @@ ROWS: dict[str, dict[str, Any]] = {
         "beta_schedule": "squaredcos_cap_v2",
     },
     "UnCLIPScheduler/prior": {"prediction_type": "sample", "clip_sample_range": 5.0},
-    "UnCLIPScheduler/decoder": {"variance_type": "learned_range"},
+    "UnCLIPScheduler": {"prediction_type": "sample"},
+    "UnCLIPScheduler/decoder": {"variance_type": "learned_range", "prediction_type": "sample"},
     "HeunDiscreteScheduler/shap-e": {
         "beta_schedule": "exp",
         "num_train_timesteps": 1024,
@@ -45,6 +48,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "AmusedScheduler": {"mask_token_id": 31},
     "VQDiffusionScheduler": {"num_vec_classes": 12},
     "DDPMScheduler/if": {
+        "prediction_type": "v_prediction",
         "beta_schedule": "squaredcos_cap_v2",
         "thresholding": True,
         "dynamic_thresholding_ratio": 0.95,

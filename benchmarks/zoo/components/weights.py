@@ -12,11 +12,16 @@ EMBEDDING_SPREAD = 0.5
 BIAS_SPREAD = 0.05
 
 
-# Factors on layers whose random output would fill the range of a picture many times over.
+# Factors on layers, by class and start of the parameter's name, whose random output would fill the range of a
+# picture many times over; saturated pictures hide differences, and wild ones magnify rounding.
 TAMED = {
-    "VQModel": ("decoder.conv_out", 0.1),
-    "WuerstchenPrior": ("out.", 0.2),
     "AutoencoderKLCogVideoX": ("decoder.conv_out", 0.15),
+    "AutoencoderKLCosmos": ("decoder.conv_out", 0.15),
+    "PaellaVQModel": ("up_blocks.0.", 0.01),
+    "StableCascadeUNet": ("clf.", 0.05),
+    "VQModel": ("decoder.conv_out", 0.1),
+    "WuerstchenDiffNeXt": ("clf.", 0.05),
+    "WuerstchenPrior": ("out.", 0.05),
 }
 
 

@@ -38,9 +38,9 @@ THREE: dict[str, Any] = {
 EMBEDS: dict[str, Any] = {
     "image_embeds": Noise((1, 32)),
     "negative_image_embeds": Noise((1, 32), salt=1),
-    "guidance_scale": 4.0,
+    "guidance_scale": 2.0,
 }
-CFG: dict[str, Any] = {"guidance_scale": 4.0, "negative_prompt": "bad quality"}
+CFG: dict[str, Any] = {"guidance_scale": 2.0, "negative_prompt": "bad quality"}
 COMBINED = CFG | {"prior_num_inference_steps": 2, "prior_guidance_scale": 3.0}
 IMAGE: dict[str, Any] = {"image": Picture(), "strength": 0.8}
 INPAINT: dict[str, Any] = {"image": Picture(), "mask_image": Mask()}

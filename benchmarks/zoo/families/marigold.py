@@ -14,14 +14,13 @@ BASE: dict[str, Any] = {
     "tokenizer": "CLIPTokenizer",
 }
 CALL: dict[str, Any] = {"image": Picture(), "processing_resolution": 0}
+ENSEMBLE: dict[str, Any] = {"ensemble_size": 3, "batch_size": 2}
 MarigoldCase = partial(Case, prompt_argument=None, pass_size=False, output_type="np")
 
 CASES = [
     MarigoldCase("marigold-depth", "MarigoldDepthPipeline", BASE, CALL),
-    MarigoldCase(
-        "marigold-depth-ensemble", "MarigoldDepthPipeline", BASE, CALL | {"ensemble_size": 3, "batch_size": 2}
-    ),
     MarigoldCase("marigold-normals", "MarigoldNormalsPipeline", BASE, CALL),
+    MarigoldCase("marigold-normals-ensemble", "MarigoldNormalsPipeline", BASE, CALL | ENSEMBLE),
     MarigoldCase(
         "marigold-intrinsics",
         "MarigoldIntrinsicsPipeline",
