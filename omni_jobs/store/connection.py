@@ -27,14 +27,14 @@ def open_redis(url: str, *, max_connections: int = 64) -> redis.Redis:
     Raises:
         Misconfigured: the URL is not one of redis-py's.
     """
+    tcp = {"socket_connect_timeout": CONNECT_SECONDS, "socket_keepalive": True}
     try:
         pool = redis.BlockingConnectionPool.from_url(
             url,
             max_connections=max_connections,
             timeout=ANSWER_SECONDS,
             socket_timeout=ANSWER_SECONDS,
-            socket_connect_timeout=CONNECT_SECONDS,
-            socket_keepalive=True,
+            **({} if url.startswith("unix:") else tcp),
             health_check_interval=15,
             retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), retries=3),
         )

@@ -38,7 +38,7 @@ class Serving(Reading):
 
     def feed_has_gap(self, account: str, after_id: str) -> bool:
         """Whether events after that cursor may have been dropped already: its own entry is no longer kept."""
-        if after_id == "0-0":
+        if _place(after_id) == (0, 0):
             return False
         (entries,) = self._ask(("XRANGE", self.keys("feed", account), after_id, after_id, "COUNT", 1))
         return not entries
@@ -55,4 +55,4 @@ class Serving(Reading):
 
 def _place(cursor: str) -> tuple[int, int]:
     ms, _, count = cursor.partition("-")
-    return int(ms), int(count)
+    return int(ms), int(count or 0)

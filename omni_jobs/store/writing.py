@@ -68,17 +68,10 @@ class Writing(StoreCore):
             "fingerprint": fingerprint,
             "max_queued": max_queued,
         }
-        word, *record = self.scripts.run("create", arguments)
-        if word == b"mismatch":
-            raise IdempotencyMismatch(
-                f"`idempotency_key`: {key!r} was used by job {record[0].decode()} with another body.",
-                field="idempotency_key",
-                value=key,
-                remedy="Send the first body again, or use a new key.",
-            )
-        if word == b"full":
-            raise QueueFull(f"{record[0]} jobs are queued, which is the limit.", remedy="Try again later.")
-        job = job_of(record_of(*record))
+        word, *answer = self.scripts.run("create", arguments)
+        if word in {b"mismatch", b"full"}:
+            raise _not_created(word, answer[0], key)
+        job = job_of(record_of(*answer))
         # An id that was made here and is there already: the answer to the first sending was lost.
         return job, word == b"created" or (job_id is None and job.id == fields["id"])
 
@@ -208,3 +201,14 @@ class Writing(StoreCore):
     def _note(self, account: str, job_id: str, attempt: int, arguments: dict[str, Any], *blobs: bytes) -> bool:
         named = {"account": account, "id": job_id, "attempt": attempt, **arguments}
         return bool(self.scripts.run("note", named, *blobs))
+
+
+def _not_created(word: bytes, answer: Any, key: str | None) -> IdempotencyMismatch | QueueFull:
+    if word == b"full":
+        return QueueFull(f"{answer} jobs are queued, which is the limit.", remedy="Try again later.")
+    return IdempotencyMismatch(
+        f"`idempotency_key`: {key!r} was used by job {answer.decode()} with another body.",
+        field="idempotency_key",
+        value=key,
+        remedy="Send the first body again, or use a new key.",
+    )

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 import redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 
 from omni_jobs import queue
 from omni_jobs.errors import Misconfigured, QueueUnavailable
 from omni_jobs.names import model_queue
-from omni_jobs.redis_server import RedisServer, free_port, start_server
+from omni_jobs.redis_server import RedisServer, find_binary, free_port, start_server
 from omni_jobs.schemas import JobRequest, ModelCard, Status
 from omni_jobs.settings import Settings
 from omni_jobs.store import JobStore, connect
@@ -94,6 +97,32 @@ def test_tls(redis_server: RedisServer, key_prefix: str, tmp_path: Path) -> None
         store.close()
         with pytest.raises(QueueUnavailable):
             connect(Settings(redis_url=f"rediss://127.0.0.1:{tls_port}/0"))
+
+
+def test_a_unix_socket(tmp_path: Path) -> None:
+    socket = tmp_path / "s"
+    command = [
+        str(find_binary()),
+        "--port",
+        "0",
+        "--unixsocket",
+        str(socket),
+        "--dir",
+        str(tmp_path),
+        "--save",
+        "",
+    ]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        with redis.Redis(unix_socket_path=str(socket), retry=Retry(ConstantBackoff(0.02), 500)) as client:
+            client.ping()
+        store = connect(Settings(redis_url=f"unix://{socket}?db=2"))
+        whole_life(store)
+        assert doorbells(store) == 1
+        store.close()
+    finally:
+        server.terminate()
+        server.wait()
 
 
 def test_wrong_password(tmp_path: Path) -> None:
