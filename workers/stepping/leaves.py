@@ -13,7 +13,8 @@ import weakref
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import torch
 
@@ -88,6 +89,28 @@ def signature_of(kind: type, method: str) -> inspect.Signature:
 _signatures: dict[tuple[type, str], inspect.Signature] = {}
 
 
+class Traits(NamedTuple):
+    """What a leaf's name says of it."""
+
+    is_shared: bool
+    is_text: bool
+    is_scalar: bool
+    is_row_list: bool
+
+
+@cache
+def traits_of(path: Path) -> Traits:
+    """The traits of a path; asked for every leaf of every call, so remembered."""
+    names = [part for part in path if isinstance(part, str)]
+    name = names[-1] if names else ""
+    return Traits(
+        any(SHARED_NAMES.search(part) for part in names),
+        bool(TEXT_NAMES.match(name)),
+        bool(SCALAR_NAMES.match(name)),
+        bool(ROW_LISTS.match(name)),
+    )
+
+
 def describe(call: ComponentCall, roles: Mapping[Path, Role] | None = None) -> Description:
     """Bind the call's arguments and give every leaf its role; `roles` overrides what the rules would say."""
     kind = type(call.module)
@@ -138,13 +161,12 @@ def _primary(arguments: Mapping[str, Any]) -> tuple[int, Path]:
 
 
 def _leaves(path: Path, value: Any, rows: int, primary: Path, listed: bool) -> Iterator[Leaf]:
-    name = next((str(part) for part in reversed(path) if isinstance(part, str)), "")
     if isinstance(value, torch.Tensor):
-        yield _tensor_leaf(path, name, value, rows, primary)
+        yield _tensor_leaf(path, value, rows, primary)
     elif isinstance(value, list) and listed and _is_sample_list(path, value, rows, primary):
         yield Leaf(path, Role.SAMPLES, ("samples", _samples_feature(value)), value)
     elif isinstance(value, list) and value and len(value) == rows and _is_plain(value):
-        feature = ("table",) if ROW_LISTS.match(name) else ("table", _freeze(value[:1]), _uniform(value))
+        feature = ("table",) if traits_of(path).is_row_list else ("table", _freeze(value[:1]), _uniform(value))
         yield Leaf(path, Role.TABLE, feature, value)
     elif isinstance(value, dict):
         yield Leaf(path, Role.VALUE, ("dict", type(value).__qualname__, tuple(value)), value)
@@ -154,7 +176,7 @@ def _leaves(path: Path, value: Any, rows: int, primary: Path, listed: bool) -> I
         yield Leaf(path, Role.VALUE, (type(value).__qualname__, len(value)), value)
         for index, item in enumerate(value):
             yield from _leaves((*path, index), item, rows, primary, listed)
-    elif isinstance(value, int | float) and not isinstance(value, bool) and SCALAR_NAMES.match(name):
+    elif isinstance(value, int | float) and not isinstance(value, bool) and traits_of(path).is_scalar:
         yield Leaf(path, Role.SCALAR, ("scalar", type(value).__name__), value)
     elif _is_plain(value):
         yield Leaf(path, Role.VALUE, ("value", _freeze(value)), value)
@@ -162,7 +184,7 @@ def _leaves(path: Path, value: Any, rows: int, primary: Path, listed: bool) -> I
         yield Leaf(path, Role.OPAQUE, ("opaque", id(value)), value)
 
 
-def _tensor_leaf(path: Path, name: str, value: torch.Tensor, rows: int, primary: Path) -> Leaf:
+def _tensor_leaf(path: Path, value: torch.Tensor, rows: int, primary: Path) -> Leaf:
     kind = (str(value.dtype), str(value.device))
     if value.ndim == 0:
         return Leaf(path, Role.SCALAR, ("scalar", kind), value)
@@ -171,9 +193,10 @@ def _tensor_leaf(path: Path, name: str, value: torch.Tensor, rows: int, primary:
     rest = tuple(value.shape[1:])
     if path == primary:
         return Leaf(path, Role.ROWS, ("rows", kind, times, rest), value, times)
-    if any(isinstance(part, str) and SHARED_NAMES.search(part) for part in path):
+    traits = traits_of(path)
+    if traits.is_shared:
         return shared_leaf(path, value)
-    if times == 1 and value.ndim == 3 and TEXT_NAMES.match(name) and value.is_floating_point():
+    if times == 1 and value.ndim == 3 and traits.is_text and value.is_floating_point():
         return Leaf(path, Role.TEXT, ("text", kind, rest[1:]), value)
     if times == 1 or (times > 1 and value.ndim >= 3 and value.is_floating_point()):
         return Leaf(path, Role.ROWS, ("rows", kind, times, rest), value, times)

@@ -39,14 +39,16 @@ def make_twin(component: str, module: nn.Module) -> nn.Module:
 
 
 def _interceptor(component: str, module: nn.Module, method: str) -> Callable[..., Any]:
-    dtype_at_rest = getattr(module, "dtype", None)
+    # One parameter tells: a cast changes them all, and `module.dtype` would walk the whole module at every call.
+    witness = next(module.parameters(), None)
+    dtype_at_rest = None if witness is None else witness.dtype
 
     def intercepted(_twin: nn.Module, *args: Any, **kwargs: Any) -> Any:
         call = ComponentCall(component, module, method, args, kwargs)
         fiber = Fiber.current()
         # A pipeline that casts a shared module for one call (the SDXL decoder in half precision) casts it back
         # afterwards: until then nobody else may run, so the call does not park.
-        if fiber is None or getattr(module, "dtype", None) != dtype_at_rest:
+        if fiber is None or (witness is not None and witness.dtype != dtype_at_rest):
             return call.run()
         answer = fiber.park(call)
         return call.run() if answer is RUN_HERE else answer

@@ -1,0 +1,142 @@
+"""What the engine adds between forwards: `python -m benchmarks.engine_overhead --requests 8`.
+
+The thread's own time (a busy machine does not count) minus forwards minus the pipelines' Python, per call, and the
+host synchronisations that our frames cause. Prints JSON; exits non-zero when a call costs more than 0.3 ms and 1 %
+of its forward, or when we synchronise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from benchmarks.zoo import EQUAL_PROMPTS, case
+from workers import Omni
+from workers.stepping.ambient import Ambient
+
+#: Operators that make the host wait for a device.
+SYNCHRONISING = {f"aten.{name}.default" for name in ("_local_scalar_dense", "equal", "nonzero", "item")}
+LIMIT_MS, LIMIT_SHARE = 0.3, 0.01
+
+
+class Synchronisations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts synchronising operators by whose frame called them."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.ours: Counter[str] = Counter()
+        self.theirs: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if str(func) in SYNCHRONISING:
+            frames = [frame for frame in traceback.extract_stack() if "/torch/" not in frame.filename]
+            caller = next(frame for frame in reversed(frames) if "benchmarks" not in frame.filename)
+            where = f"{caller.filename.rsplit('site-packages/', 1)[-1]}:{caller.lineno}"
+            (self.ours if "/workers/" in caller.filename else self.theirs)[where] += 1
+        return func(*args, **(kwargs or {}))
+
+
+class Inside:
+    """Time spent in fibers and forwards, as opposed to in the engine."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __enter__(self) -> Inside:
+        self._original = Ambient.run
+        inside = self
+
+        def run(ambient: Ambient, overlay: Any, switch: Callable[[], Any]) -> Any:
+            def timed() -> Any:
+                started = time.thread_time()
+                try:
+                    return switch()
+                finally:
+                    inside.seconds += time.thread_time() - started
+
+            return inside._original(ambient, overlay, timed)
+
+        Ambient.run = run  # type: ignore[method-assign, assignment]
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        Ambient.run = self._original  # type: ignore[method-assign]
+
+
+def measure(name: str, requests: int, steps: int) -> dict[str, Any]:
+    """The figures of one pipeline of the zoo, after its merge plans have been proved."""
+    member = case(name)
+    pipeline = member.build()
+    omni = Omni(pipeline=pipeline, caps=f"fixed({requests})")
+    forward_seconds = time_forwards(pipeline)
+
+    def calls() -> list[dict[str, Any]]:
+        return [
+            member.inputs(seed=index, prompt=EQUAL_PROMPTS[index % len(EQUAL_PROMPTS)], steps=steps)
+            for index in range(requests)
+        ]
+
+    omni.map(calls())
+    before, forward_seconds[0] = omni.stats.calls, 0.0
+    prepared = calls()
+    started = time.thread_time()
+    with Inside() as inside:
+        omni.map(prepared)
+    wall = time.thread_time() - started
+    made = omni.stats.calls - before
+    with Synchronisations() as synchronisations:
+        omni.map(calls())
+    overhead_ms = (wall - inside.seconds) / made * 1e3
+    forward_ms = forward_seconds[0] / made * 1e3
+    fast = overhead_ms <= max(LIMIT_MS, LIMIT_SHARE * forward_ms)
+    return {
+        "pipeline": name,
+        "requests": requests,
+        "denoise_calls": made,
+        "overhead_ms_per_call": round(overhead_ms, 4),
+        "forward_ms_per_call": round(forward_ms, 4),
+        "synchronisations_ours": dict(synchronisations.ours),
+        "synchronisations_of_the_pipeline": dict(synchronisations.theirs),
+        "passed": fast and not synchronisations.ours,
+    }
+
+
+def time_forwards(pipeline: Any) -> list[float]:
+    """A cell that adds up the seconds of the denoiser's forwards."""
+    total, started = [0.0], [0.0]
+    module = getattr(pipeline, "transformer", None) or pipeline.unet
+
+    def before(*_args: Any) -> None:
+        started[0] = time.thread_time()
+
+    def after(*_args: Any) -> None:
+        total[0] += time.thread_time() - started[0]
+
+    module.register_forward_pre_hook(before)
+    module.register_forward_hook(after)
+    return total
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--pipelines", nargs="*", default=["sdxl", "flux", "qwen-image"])
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    results = [measure(name, options.requests, options.steps) for name in options.pipelines]
+    print(json.dumps(results, indent=1))
+    return 0 if all(result["passed"] for result in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
