@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -11,20 +11,23 @@ import torch
 from omni_jobs.errors import InvalidRequest
 from omni_jobs.schemas import nearest
 from workers.engine.request import OmniDiffusionRequest
+from workers.stepping.contracts import takes_named_arguments
 from workers.stepping.fiber import own_containers
 
 
 def arguments_for(pipeline: Any, device: str = "cpu") -> Callable[[OmniDiffusionRequest], dict[str, Any]]:
     """A function that makes the call arguments of a request for this pipeline.
 
-    Seeds become generators on `device`. An argument that the pipeline does not take is refused by name.
+    Seeds become generators on `device`. An argument that the pipeline does not take is refused by name. A pipeline
+    that is given the request itself gets only arguments given as such.
     """
+    if not takes_named_arguments(pipeline):
+        return lambda request: _own(request.arguments or {})
     names = set(inspect.signature(type(pipeline).__call__).parameters) - {"self"}
 
     def arguments_of(request: OmniDiffusionRequest) -> dict[str, Any]:
         if request.arguments is not None:
-            # Pipelines write into the dicts and lists they are given.
-            return {name: own_containers(value) for name, value in request.arguments.items()}
+            return _own(request.arguments)
         given = _given(request, device)
         unknown = [name for name in given if name not in names]
         if unknown:
@@ -37,6 +40,11 @@ def arguments_for(pipeline: Any, device: str = "cpu") -> Callable[[OmniDiffusion
         return given
 
     return arguments_of
+
+
+def _own(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    # Pipelines write into the dicts and lists they are given.
+    return {name: own_containers(value) for name, value in arguments.items()}
 
 
 def _given(request: OmniDiffusionRequest, device: str) -> dict[str, Any]:

@@ -13,12 +13,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from omni_jobs.errors import OutOfMemory
+from omni_jobs.errors import ExecutionFailed, OutOfMemory
 from workers.engine.calls import Advance, CallInfo, Failed, Finished, Lane, Parked, StepResult
 from workers.engine.executor import DeviceOutOfMemory
 from workers.engine.request import DiffusionOutput, OmniDiffusionRequest
 from workers.stepping.ambient import Ambient, ProcessorOverlay
 from workers.stepping.clone import PipelineCloner
+from workers.stepping.contracts import run_of
 from workers.stepping.encode_cache import EncodeCache
 from workers.stepping.fiber import RUN_HERE, ComponentCall, Fiber, Raised, Returned, Stop
 from workers.stepping.forwards import Forwards, SideEffects, is_out_of_memory
@@ -86,7 +87,8 @@ class DiffusionModelRunner:
         # A call without a generator draws from the global one: beside others it gets a stream of its own.
         fork = arguments.get("generator") is None and bool(self._running)
         self._running[request.request_id] = running
-        running.fiber = Fiber(lambda: clone(**arguments), self._overlay, Ambient.capture(fork_random=fork))
+        run = run_of(clone, request, arguments)
+        running.fiber = Fiber(run, self._overlay, Ambient.capture(fork_random=fork))
         return self._advance(running, running.fiber.resume())
 
     def execute(self, call_ids: Sequence[int]) -> StepResult:
@@ -158,7 +160,10 @@ class DiffusionModelRunner:
                 del self._running[request_id]
                 if running.fiber is not None and not self._running:
                     running.fiber.ambient.random.install()
-                return Finished(request_id, DiffusionOutput(output=value))
+                output = value if isinstance(value, DiffusionOutput) else DiffusionOutput(output=value)
+                if output.error is not None:
+                    return Failed(request_id, ExecutionFailed(output.error))
+                return Finished(request_id, output)
             case Raised(error):
                 del self._running[request_id]
                 if is_out_of_memory(error):

@@ -74,7 +74,7 @@ class PipelineCloner:
 
     def _find_modules(self, pipeline: Any, prefix: str, seen: set[int]) -> None:
         seen.add(id(pipeline))
-        for name, value in vars(pipeline).items():
+        for name, value in (vars(pipeline) | vars(pipeline).get("_modules", {})).items():
             if isinstance(value, nn.Module) and id(value) not in self._twins:
                 self._twins[id(value)] = make_twin(prefix + name, value)
                 self.modules[prefix + name] = value
@@ -94,6 +94,9 @@ class PipelineCloner:
         ) -> StepCounter:
             return StepCounter(iterable, total, on_step)
 
+        if "_modules" in clone.__dict__:  # a pipeline that is itself a module keeps its components there
+            parts = clone.__dict__["_modules"].items()
+            clone.__dict__["_modules"] = {name: self._own(part, on_step, memo) for name, part in parts}
         # Freeing hooks at one request's end would reset every neighbour in flight.
         clone.__dict__.update(progress_bar=progress_bar, maybe_free_model_hooks=lambda: None)
         return clone
