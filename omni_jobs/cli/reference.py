@@ -33,8 +33,9 @@ def reference() -> str:
     parts = [INTRODUCTION, "## Exit statuses\n", "| status | meaning |", "|---|---|", "| 0 | done |"]
     parts += [f"| {status} | {meaning} |" for status, meaning in sorted(EXITS.values())]
     parts.append("\n`doctor` exits with 1 if it found something wrong.\n\n## Commands")
+    root = click.Context(main, info_name="omni-jobs", terminal_width=100, **main.context_settings)
     for name, command in main.commands.items():
-        context = click.Context(command, info_name=f"omni-jobs {name}", max_content_width=100, terminal_width=100)
+        context = click.Context(command, parent=root, info_name=name)
         parts.append(f"\n### {name}\n\n```text\n{command.get_help(context).strip()}\n```")
     return "\n".join(parts) + "\n"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from omni_jobs import __version__
+from omni_jobs.cli.demo import demo, try_one
 from omni_jobs.cli.doctor import doctor
 from omni_jobs.cli.jobs import cancel, get, list_jobs, retry, watch
 from omni_jobs.cli.models import models
@@ -17,9 +18,9 @@ from omni_jobs.cli.up import up, worker
 def main() -> None:
     """A durable worker pool for generative media.
 
-    Start the service with `omni-jobs up --model NAME=FOLDER`, then `omni-jobs submit "a prompt"`.
+    Start the service with `omni-jobs up --model shapes`, then `omni-jobs submit "a red circle on white"`.
     """
 
 
-for one in (up, worker, submit, edit, watch, get, list_jobs, cancel, retry, models, doctor):
+for one in (up, worker, submit, edit, watch, get, list_jobs, cancel, retry, models, doctor, demo, try_one):
     main.add_command(one)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ import httpx
 from omni_jobs.cli.context import SERVICE_FILE, Cli, read_service, service_command
 from omni_jobs.cli.plan import Plan, children, worker_names
 from omni_jobs.errors import Misconfigured, QueueUnavailable
+from omni_jobs.lifeline import end_with_input
 from omni_jobs.logs import configure_logs
 from omni_jobs.settings import Settings
 from omni_jobs.supervisor import Supervisor
@@ -35,7 +37,11 @@ def model_options(function: F) -> F:
     """The options that say what a worker serves."""
     options = [
         click.option(
-            "--model", "models", multiple=True, metavar="NAME=SOURCE", help="A folder, hub id or simulated."
+            "--model",
+            "models",
+            multiple=True,
+            metavar="NAME=SOURCE",
+            help="A folder, hub id or simulated; or a packaged model: shapes.",
         ),
         click.option(
             "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Path of omni.toml."
@@ -53,9 +59,12 @@ def model_options(function: F) -> F:
 @model_options
 @click.option("--port", type=click.IntRange(0, 65535), help="Port of the HTTP API; 0 takes a free one.")
 @click.option("--redis", "redis_url", metavar="URL", help="Use this Redis; else OMNI_REDIS_URL, else our own.")
+@click.option("--end-with-input", "ends_with_input", is_flag=True, help="Drain when standard input closes.")
 @service_command
-def up(cli: Cli, redis_url: str | None, port: int | None, **options: Any) -> None:
+def up(cli: Cli, redis_url: str | None, port: int | None, ends_with_input: bool, **options: Any) -> None:
     """Run the whole service on this machine. Prints a line `ready ...` when it takes jobs; Ctrl-C drains."""
+    if ends_with_input:
+        threading.Thread(target=end_with_input, name="input", daemon=True).start()
     settings = cli.settings()
     data = settings.data_dir.absolute()
     settings = _rooted(settings, data)
@@ -188,7 +197,9 @@ def _own_redis(folder: Path) -> RedisServer:
 def _need_models(settings: Settings, options: Mapping[str, Any]) -> None:
     if not options["models"] and not options["config"] and not settings.config:
         raise Misconfigured(
-            "No model is given.", field="model", remedy="Add --model NAME=FOLDER, or --config omni.toml."
+            "No model is given.",
+            field="model",
+            remedy="Add --model shapes, --model NAME=FOLDER, or --config omni.toml.",
         )
 
 
