@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -63,9 +64,9 @@ def new_fields(
     cost_seconds: float,
     max_attempts: int,
     retry_of: str | None,
-    idempotency: str | None,
 ) -> dict[str, str]:
     """The hash of a new job; times, status and counters are the script's."""
+    key = request.idempotency_key
     fields = {
         "v": RECORD_VERSION,
         "id": job_id,
@@ -80,7 +81,8 @@ def new_fields(
         "not_before_ms": milliseconds(request.not_before),
         "deadline_ms": milliseconds(request.deadline),
         "retry_of": retry_of,
-        "idempotency": idempotency,
+        # A digest, because the key may hold anything and becomes part of a Redis key.
+        "idempotency": None if key is None else hashlib.sha256(key.encode()).hexdigest()[:32],
         "webhook": request.webhook and request.webhook.model_dump_json(),
     }
     return {name: str(value) for name, value in fields.items() if value is not None}

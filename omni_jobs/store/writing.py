@@ -6,7 +6,6 @@ Every call may be repeated after a lost answer with the same effect: `create` by
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -50,7 +49,6 @@ class Writing(StoreCore):
         Raises:
             IdempotencyMismatch, QueueFull, InvalidRequest (the account), QueueUnavailable.
         """
-        key = request.idempotency_key
         fields = new_fields(
             request,
             job_id=job_id or new_id("job"),
@@ -60,17 +58,12 @@ class Writing(StoreCore):
             cost_seconds=cost_seconds,
             max_attempts=max_attempts,
             retry_of=retry_of,
-            idempotency=None if key is None else hashlib.sha256(key.encode()).hexdigest()[:32],
         )
-        arguments = {
-            "job": fields,
-            "request": request.model_dump_json(exclude_defaults=True),
-            "fingerprint": fingerprint,
-            "max_queued": max_queued,
-        }
+        body = request.model_dump_json(exclude_defaults=True)
+        arguments = {"job": fields, "request": body, "fingerprint": fingerprint, "max_queued": max_queued}
         word, *answer = self.scripts.run("create", arguments)
         if word in {b"mismatch", b"full"}:
-            raise _not_created(word, answer[0], key)
+            raise _not_created(word, answer[0], request.idempotency_key)
         job = job_of(record_of(*answer))
         # An id that was made here and is there already: the answer to the first sending was lost.
         return job, word == b"created" or (job_id is None and job.id == fields["id"])
@@ -143,21 +136,13 @@ class Writing(StoreCore):
         Raises:
             IllegalMove, Superseded (the attempt is not current), NotFound, QueueUnavailable.
         """
-        texts = {
-            "error": error and error.model_dump_json(exclude_none=True),
-            "artifacts": compact([one.model_dump(mode="json", exclude_defaults=True) for one in artifacts])
-            if artifacts
-            else None,
-            "sharing": sharing and sharing.model_dump_json(exclude_defaults=True),
-            "timings": compact(timings) if timings else None,
-        }
         arguments = {
             "account": account,
             "id": job_id,
             "to": to.value,
             "sources": [source.value for source in sources_of(to)],
             "attempt": attempt,
-            "set": {name: text for name, text in texts.items() if text is not None},
+            "set": _result_parts(error, artifacts, sharing, timings),
             "outputs": len(artifacts),
             "device_seconds": None if sharing is None else sharing.device_seconds,
             "not_before_ms": not_before_ms,
@@ -201,6 +186,22 @@ class Writing(StoreCore):
     def _note(self, account: str, job_id: str, attempt: int, arguments: dict[str, Any], *blobs: bytes) -> bool:
         named = {"account": account, "id": job_id, "attempt": attempt, **arguments}
         return bool(self.scripts.run("note", named, *blobs))
+
+
+def _result_parts(
+    error: JobError | None,
+    artifacts: Sequence[Artifact],
+    sharing: Sharing | None,
+    timings: dict[str, float] | None,
+) -> dict[str, str]:
+    """What a move brings, each part as JSON text; absent parts are left out."""
+    parts: dict[str, Any] = {
+        "error": error and error.model_dump(mode="json", exclude_none=True),
+        "artifacts": [one.model_dump(mode="json", exclude_defaults=True) for one in artifacts] or None,
+        "sharing": sharing and sharing.model_dump(mode="json", exclude_defaults=True),
+        "timings": timings or None,
+    }
+    return {name: compact(part) for name, part in parts.items() if part is not None}
 
 
 def _not_created(word: bytes, answer: Any, key: str | None) -> IdempotencyMismatch | QueueFull:
