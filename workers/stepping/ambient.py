@@ -89,11 +89,6 @@ class ProcessorOverlay:
             if part.processor is not processor:
                 set_processor(part, processor)
 
-    @staticmethod
-    def states(processors: list[Any] | None) -> list[dict[str, int]]:
-        """The identity of everything these processors hold: one that keeps something from a call changes it."""
-        return [{name: id(value) for name, value in vars(part).items()} for part in processors or ()]
-
     def key(self, processors: list[Any] | None) -> Hashable:
         """What must be equal for calls to share a forward: the kinds of the processors and their plain state."""
         if processors is None:
@@ -113,8 +108,9 @@ def set_processor(part: nn.Module, processor: Any) -> None:
 
 
 def _plain_state(processor: Any) -> Hashable:
-    state = {name: value for name, value in vars(processor).items() if not name.startswith("_")}
-    simple = all(isinstance(value, int | float | str | bool | None) for value in state.values())
+    # What a processor keeps from a call for its pipeline to read is no part of how it works.
+    state = {name: value for name, value in vars(processor).items() if not isinstance(value, torch.Tensor | None)}
+    simple = all(isinstance(value, int | float | str | bool) for value in state.values())
     if isinstance(processor, nn.Module) or not simple:
         return id(processor)
     return tuple(sorted(state.items(), key=lambda item: item[0]))
@@ -140,6 +136,12 @@ class Ambient:
         forked = cls(Modes.capture(), RandomState.capture())
         held.install()
         return forked
+
+    def keep(self, traces: dict[tuple[int, str], torch.Tensor]) -> None:
+        """Put into this state's processors what they would have kept, had their call run alone."""
+        for (index, name), value in traces.items():
+            assert self.processors is not None
+            setattr(self.processors[index], name, value)
 
     def run(self, overlay: ProcessorOverlay, switch: Callable[[], Any]) -> Any:
         """Call `switch` under this state; keep what the state has become; leave the thread as it was."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -25,12 +25,19 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
-class SideEffects(Exception):
-    """The call drew random numbers or wrote into its arguments; `output` is what it returned."""
+class Outcome(NamedTuple):
+    """What a call returned, and what it left in the request's own attention processors by (index, name)."""
 
-    def __init__(self, reason: str, output: Any) -> None:
+    output: Any
+    traces: dict[tuple[int, str], torch.Tensor]
+
+
+class SideEffects(Exception):
+    """The call drew random numbers or wrote into its arguments; `outcome` is right all the same."""
+
+    def __init__(self, reason: str, outcome: Outcome) -> None:
         super().__init__(reason)
-        self.output = output
+        self.outcome = outcome
 
 
 class Forwards:
@@ -39,7 +46,9 @@ class Forwards:
     def __init__(self, overlay: ProcessorOverlay) -> None:
         self._overlay = overlay
 
-    def merged(self, group: Sequence[PendingCall], descriptions: Sequence[Description], order: Order) -> list[Any]:
+    def merged(
+        self, group: Sequence[PendingCall], descriptions: Sequence[Description], order: Order
+    ) -> list[Outcome]:
         """One forward for all calls of the group, under the modes and processors they have in common.
 
         Raises:
@@ -55,48 +64,80 @@ class Forwards:
 
         # A state of its own: the fibers' random states are neither used nor moved.
         hub = Ambient(Modes(ambient.modes.grad, False, ambient.modes.autocast), Ambient.capture().random)
-        hub.processors = ambient.processors
+        processors = hub.processors = _widened(ambient.processors, len(group))
+        before = _tensors(processors)
         try:
             output = hub.run(self._overlay, forward)
         except REFUSALS as error:
             if is_out_of_memory(error):
                 raise
             raise Unmergeable(f"the model refused the merged call: {str(error)[:120]}") from error
-        return split(output, order)
+        kept = {key: split(value, order) for key, value in _new(before, _tensors(processors)).items()}
+        return [
+            Outcome(part, {key: parts[index] for key, parts in kept.items()})
+            for index, part in enumerate(split(output, order))
+        ]
 
-    def alone(self, pending: PendingCall) -> Any:
+    def alone(self, pending: PendingCall) -> Outcome:
         """The call as its fiber would run it, from outside the fiber.
 
         Raises:
-            SideEffects: it must not run again; the output is right all the same.
+            SideEffects: it must not run again; the outcome is right all the same.
         """
         ambient, call = pending.fiber.ambient, pending.call
         random = ambient.random
         versions = _versions(pending.description)
-        states = self._overlay.states(ambient.processors)
+        before = _tensors(ambient.processors)
         output = ambient.run(self._overlay, call.run_repeatably)
+        outcome = Outcome(output, _new(before, _tensors(ambient.processors)))
         if ambient.random.differs(random):
-            raise SideEffects("it draws random numbers", output)
+            raise SideEffects("it draws random numbers", outcome)
         if versions != _versions(pending.description):
-            raise SideEffects("it writes into its arguments", output)
-        if states != self._overlay.states(ambient.processors):
-            raise SideEffects("its attention processors keep what they saw", output)
-        return output
+            raise SideEffects("it writes into its arguments", outcome)
+        return outcome
 
-    def nudged(self, pending: PendingCall) -> Any:
+    def nudged(self, pending: PendingCall) -> Outcome:
         """The call alone with its sample moved by half a unit in the last place: how rounding alone shows."""
         bound = copy.copy(pending.description.bound)
         bound.arguments = dict(bound.arguments)
         name = str(pending.description.primary[0])
         sample = bound.arguments.get(name)
         if not isinstance(sample, torch.Tensor) or not sample.is_floating_point():
-            return None
+            return Outcome(None, {})
         half_unit = torch.finfo(sample.dtype).eps / 2
         sign = torch.arange(sample.numel(), device=sample.device).reshape(sample.shape) % 2 * 2 - 1
         bound.arguments[name] = (sample.double() * (1 + half_unit * 1.01 * sign)).to(sample.dtype)
         args, kwargs = call_arguments(bound)
         method = getattr(pending.call.module, pending.call.method)
-        return pending.fiber.ambient.run(self._overlay, lambda: method(*args, **kwargs))
+        return Outcome(pending.fiber.ambient.run(self._overlay, lambda: method(*args, **kwargs)), {})
+
+
+def _widened(processors: list[Any] | None, calls: int) -> list[Any] | None:
+    """Copies of the first request's processors for a batch; one that counts the videos in it is told anew."""
+    if processors is None:
+        return None
+    widened = [copy.copy(processor) for processor in processors]
+    for processor in widened:
+        if isinstance(getattr(processor, "batch_size", None), int):
+            processor.batch_size *= calls
+    return widened
+
+
+Traces = dict[tuple[int, str], torch.Tensor]
+
+
+def _tensors(processors: list[Any] | None) -> Traces:
+    """The tensors that attention processors hold: some keep their attention maps for the pipeline to read."""
+    return {
+        (index, name): value
+        for index, processor in enumerate(processors or ())
+        for name, value in vars(processor).items()
+        if isinstance(value, torch.Tensor)
+    }
+
+
+def _new(before: Traces, after: Traces) -> Traces:
+    return {key: value for key, value in after.items() if before.get(key) is not value}
 
 
 def _versions(description: Description) -> list[int]:

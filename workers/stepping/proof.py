@@ -124,7 +124,7 @@ class Prover:
             try:
                 alone[call.call_id] = self._forwards.alone(call)
             except SideEffects as error:
-                alone[call.call_id] = error.output
+                alone[call.call_id] = error.outcome
                 effect = str(error)
                 break
         if effect is not None:
