@@ -6,9 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from diffusers import DiffusionPipeline
 
 from omni_jobs.errors import Misconfigured
 from workers.engine.config import OmniDiffusionConfig
+from workers.engine.executor import resolve_obj_by_qualname
+
+#: "custom_pipeline" and "dummy" leave loading to the class in `custom_pipeline_args`.
+LOAD_FORMATS = ("default", "custom_pipeline", "dummy")
 
 DTYPES = {
     "float32": torch.float32,
@@ -21,19 +26,67 @@ DTYPES = {
 
 
 def load_pipeline(od_config: OmniDiffusionConfig) -> Any:
-    """The pipeline given, or the one that `model` names: a folder with a `model_index.json`, or a hub id.
+    """The pipeline given, the custom class, or what `model` names: a folder with `model_index.json`, or a hub id.
 
     Raises:
-        Misconfigured: no model, no such folder, an unknown dtype, or a folder that is no diffusers pipeline.
+        Misconfigured: no model, no such folder, an unknown dtype or load format, a folder that is no diffusers
+            pipeline, or a custom class of neither shape.
     """
+    kind = custom_class(od_config)
     if od_config.pipeline is not None:
         return od_config.pipeline
+    if kind is not None and not issubclass(kind, DiffusionPipeline):
+        return kind(od_config=od_config, prefix="")
     if not od_config.model:
         raise Misconfigured("`model` is missing.", field="model", remedy="Give a folder or a hub id.")
     source, _, revision = od_config.model.partition("@")
     _check_source(source)
-    pipeline = _from_pretrained(source, revision or None, od_config)
+    pipeline = _from_pretrained(kind or DiffusionPipeline, source, revision or None, od_config)
     return pipeline.to(od_config.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def custom_class(od_config: OmniDiffusionConfig) -> type | None:
+    """The class that `custom_pipeline_args` names, if any; `load_format` must agree.
+
+    It is a diffusers pipeline, or takes `od_config` and `prefix` and has `forward(req) -> DiffusionOutput`.
+    Only an operator's configuration gets here.
+
+    Raises:
+        Misconfigured: see above, or the class is not needed, missing, or cannot be imported.
+    """
+    arguments, load_format = od_config.custom_pipeline_args, od_config.load_format
+    if load_format not in LOAD_FORMATS:
+        raise Misconfigured(
+            f"`load_format`: {load_format!r} is not known.",
+            field="load_format",
+            value=load_format,
+            remedy=f"Use one of {', '.join(LOAD_FORMATS)}.",
+        )
+    if arguments is None:
+        if load_format != "default":
+            raise Misconfigured(
+                f"`load_format`: {load_format!r} loads no weights, and no class is named that would.",
+                field="load_format",
+                value=load_format,
+                remedy='Give `custom_pipeline_args={"pipeline_class": "module.Class"}`.',
+            )
+        return None
+    if od_config.pipeline is not None or set(arguments) != {"pipeline_class"}:
+        raise Misconfigured(
+            "`custom_pipeline_args` holds `pipeline_class` and nothing else, and excludes `pipeline`.",
+            field="custom_pipeline_args",
+            value=sorted(arguments),
+        )
+    kind = resolve_obj_by_qualname(arguments["pipeline_class"])
+    if isinstance(kind, type) and (
+        issubclass(kind, DiffusionPipeline) or callable(getattr(kind, "forward", None))
+    ):
+        return kind
+    raise Misconfigured(
+        f"`pipeline_class`: {arguments['pipeline_class']} is neither a diffusers pipeline nor has it `forward`.",
+        field="pipeline_class",
+        value=arguments["pipeline_class"],
+    )
 
 
 def _check_source(source: str) -> None:
@@ -49,10 +102,7 @@ def _check_source(source: str) -> None:
         raise Misconfigured(f"`model`: there is no folder {source}.", field="model", value=source)
 
 
-def _from_pretrained(source: str, revision: str | None, od_config: OmniDiffusionConfig) -> Any:
-    # Late: importing diffusers' pipelines takes seconds and a ready pipeline needs none of it.
-    from diffusers import DiffusionPipeline
-
+def _from_pretrained(kind: Any, source: str, revision: str | None, od_config: OmniDiffusionConfig) -> Any:
     if od_config.dtype is not None and od_config.dtype not in DTYPES:
         raise Misconfigured(
             f"`dtype`: {od_config.dtype!r} is not known.",
@@ -61,7 +111,7 @@ def _from_pretrained(source: str, revision: str | None, od_config: OmniDiffusion
             remedy=f"Use one of {', '.join(DTYPES)}.",
         )
     try:
-        return DiffusionPipeline.from_pretrained(
+        return kind.from_pretrained(
             source,
             revision=revision,
             variant=od_config.variant,

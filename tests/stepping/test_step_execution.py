@@ -39,8 +39,6 @@ def plain() -> Any:
 @pytest.fixture(scope="module")
 def native(plain: Any) -> QwenImageStepPipeline:
     pipeline = QwenImageStepPipeline(**plain.components)
-    for name in ("tokenizer_max_length", "prompt_template_encode", "prompt_template_encode_start_idx"):
-        setattr(pipeline, name, getattr(plain, name))
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 

@@ -62,6 +62,16 @@ class OmniDiffusionRequest:
     deterministic: bool = False
     preview: bool = False
 
+    @property
+    def prompts(self) -> list[dict[str, Any]]:
+        """The prompt as classes of vLLM-Omni's contract read it: a list of one mapping."""
+        media: dict[str, Any] = {}
+        if self.images:
+            media["image"] = self.images[0] if len(self.images) == 1 else list(self.images)
+        if self.mask is not None:
+            media["mask"] = self.mask
+        return [{"prompt": self.prompt, "negative_prompt": self.negative_prompt, "multi_modal_data": media}]
+
 
 @dataclass
 class DiffusionOutput:

@@ -1,0 +1,84 @@
+"""From the names that users of vLLM-Omni give `Omni(...)` to this engine's configuration.
+
+What has the same meaning is renamed; what asks for something that is not served is refused by name with the
+reason, never ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from omni_jobs.errors import Misconfigured
+from omni_jobs.schemas import nearest
+from workers.engine.config import OmniDiffusionConfig
+
+#: Their name to ours.
+RENAMED = {"diffusion_load_format": "load_format", "torch_dtype": "dtype"}
+
+_PARALLEL = "one model on several devices is not served by this executor"
+_CACHE = "step caching changes results and is not served"
+_MEMORY = "load the pipeline yourself with it and give `pipeline=`"
+#: Options that this engine does not take: the values that ask for nothing, and why any other is refused.
+REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
+    "cache_backend": ((None, "none"), _CACHE),
+    "cache_config": ((None, {}), _CACHE),
+    "parallel_config": ((None,), _PARALLEL),
+    "tensor_parallel_size": ((None, 1), _PARALLEL),
+    "pipeline_parallel_size": ((None, 1), _PARALLEL),
+    "ulysses_degree": ((None, 1), _PARALLEL),
+    "ring_degree": ((None, 1), _PARALLEL),
+    "cfg_parallel_size": ((None, 1), _PARALLEL),
+    "vae_patch_parallel_size": ((None, 1), _PARALLEL),
+    "enable_cpu_offload": ((None, False), _MEMORY),
+    "enable_layerwise_offload": ((None, False), _MEMORY),
+    "vae_use_slicing": ((None, False), _MEMORY),
+    "vae_use_tiling": ((None, False), _MEMORY),
+    "quantization": ((None,), _MEMORY),
+    "lora_path": ((None,), _MEMORY),
+    "enable_sleep_mode": ((None, False), "memory is not handed back while a pipeline is loaded"),
+    "worker_extension_cls": ((None,), "the runner lives in this process and has no worker class to extend"),
+    "enforce_eager": ((None, True), "nothing is compiled; give a pipeline that you have compiled"),
+    "step_execution": ((None, True), "every pipeline is stepped"),
+}
+
+
+def engine_config(options: Mapping[str, Any]) -> OmniDiffusionConfig:
+    """The configuration that these constructor arguments mean.
+
+    Raises:
+        Misconfigured: an option is unknown, is given under both names, or asks for what is not served.
+    """
+    known = {item.name for item in fields(OmniDiffusionConfig)}
+    config: dict[str, Any] = {}
+    for given, value in options.items():
+        name = given if given in known else RENAMED.get(given, given)
+        if name in config:
+            raise Misconfigured(f"`{given}` and `{name}` are the same option.", field=given, value=value)
+        if name in known:
+            config[name] = value
+        else:
+            _check_asks_for_nothing(given, value, known)
+    if "dtype" in config:
+        config["dtype"] = _dtype_name(config["dtype"])
+    return OmniDiffusionConfig(**config)
+
+
+def _check_asks_for_nothing(name: str, value: Any, known: set[str]) -> None:
+    if name not in REFUSED:
+        remedy = nearest(name, known | RENAMED.keys() | REFUSED.keys())
+        raise Misconfigured(f"`{name}` is not an option of Omni.", field=name, value=value, remedy=remedy)
+    neutral, reason = REFUSED[name]
+    if not any(type(value) is type(other) and value == other for other in neutral):
+        raise Misconfigured(
+            f"`{name}`: {value!r} is refused: {reason}.",
+            field=name,
+            value=value,
+            remedy=f"Leave it out, or give {neutral[-1]!r}.",
+        )
+
+
+def _dtype_name(value: Any) -> str | None:
+    """A dtype by its name; "auto" leaves it to the default."""
+    return None if value in (None, "auto") else str(value).removeprefix("torch.")
