@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 
+from workers.stepping.records import is_record
+
 #: Root-mean-square difference, relative to the reference's, that rounding alone may cause, by the coarsest dtype.
 FLOOR = {torch.float64: 1e-10, torch.float32: 1e-5, torch.float16: 4e-4, torch.bfloat16: 1.5e-3}
 #: The bound is the floor plus so many times the control's deviation.
@@ -61,6 +63,8 @@ def deviation(reference: Any, other: Any) -> Deviation:
     """The worst deviation over all tensors of two outputs; infinite where their structure differs."""
     if isinstance(reference, DiagonalGaussianDistribution):
         return deviation(reference.parameters, other.parameters)
+    if is_record(reference) and is_record(other):
+        reference, other = vars(reference), vars(other)
     if isinstance(reference, torch.Tensor):
         return _between(reference, other)
     if isinstance(reference, dict):

@@ -15,6 +15,7 @@ from workers.stepping.ambient import Ambient, Modes, ProcessorOverlay
 from workers.stepping.leaves import Description
 from workers.stepping.merging import Order, Unmergeable, call_arguments, merge, split
 from workers.stepping.plan import PendingCall
+from workers.stepping.records import is_record, written
 
 #: What a model may raise when its arguments do not fit together.
 REFUSALS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, AttributeError, KeyError)
@@ -141,6 +142,9 @@ def _new(before: Traces, after: Traces) -> Traces:
 
 
 def _versions(description: Description) -> list[int]:
-    """How often each tensor argument has been written to; inference tensors do not tell."""
+    """How often each tensor argument was written to (inference tensors do not tell), and what records hold."""
     values = [leaf.value for leaf in description.leaves if isinstance(leaf.value, torch.Tensor)]
-    return [0 if value.is_inference() else value._version for value in values]
+    records = [
+        found for value in description.bound.arguments.values() if is_record(value) for found in written(value)
+    ]
+    return [0 if value.is_inference() else value._version for value in values] + records

@@ -10,7 +10,7 @@ import hashlib
 import inspect
 import re
 import weakref
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import torch
 
 from workers.stepping.fiber import ComponentCall
+from workers.stepping.records import is_record
 
 Path = tuple[str | int, ...]
 
@@ -168,20 +169,32 @@ def _leaves(path: Path, value: Any, rows: int, primary: Path, listed: bool) -> I
     elif isinstance(value, list) and value and len(value) == rows and _is_plain(value):
         feature = ("table",) if traits_of(path).is_row_list else ("table", _freeze(value[:1]), _uniform(value))
         yield Leaf(path, Role.TABLE, feature, value)
-    elif isinstance(value, dict):
-        yield Leaf(path, Role.VALUE, ("dict", type(value).__qualname__, tuple(value)), value)
-        for key, item in value.items():
+    elif (branch := _branch(value)) is not None:
+        label, children = branch
+        yield Leaf(path, Role.VALUE, label, value)
+        for key, item in children:
             yield from _leaves((*path, key), item, rows, primary, listed)
-    elif isinstance(value, list | tuple):
-        yield Leaf(path, Role.VALUE, (type(value).__qualname__, len(value)), value)
-        for index, item in enumerate(value):
-            yield from _leaves((*path, index), item, rows, primary, listed)
-    elif isinstance(value, int | float) and not isinstance(value, bool) and traits_of(path).is_scalar:
-        yield Leaf(path, Role.SCALAR, ("scalar", type(value).__name__), value)
-    elif _is_plain(value):
-        yield Leaf(path, Role.VALUE, ("value", _freeze(value)), value)
     else:
-        yield Leaf(path, Role.OPAQUE, ("opaque", id(value)), value)
+        yield _plain_leaf(path, value)
+
+
+def _branch(value: Any) -> tuple[Hashable, Iterable[tuple[str | int, Any]]] | None:
+    """A container's kind and children, or None for a leaf."""
+    if isinstance(value, dict):
+        return ("dict", type(value).__qualname__, tuple(value)), value.items()
+    if isinstance(value, list | tuple):
+        return (type(value).__qualname__, len(value)), enumerate(value)
+    if is_record(value):
+        return ("record", type(value).__qualname__, tuple(vars(value))), vars(value).items()
+    return None
+
+
+def _plain_leaf(path: Path, value: Any) -> Leaf:
+    if isinstance(value, int | float) and not isinstance(value, bool) and traits_of(path).is_scalar:
+        return Leaf(path, Role.SCALAR, ("scalar", type(value).__name__), value)
+    if _is_plain(value):
+        return Leaf(path, Role.VALUE, ("value", _freeze(value)), value)
+    return Leaf(path, Role.OPAQUE, ("opaque", id(value)), value)
 
 
 def _tensor_leaf(path: Path, value: torch.Tensor, rows: int, primary: Path) -> Leaf:

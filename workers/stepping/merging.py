@@ -11,6 +11,7 @@ import torch
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 
 from workers.stepping.leaves import Description, Leaf, Role
+from workers.stepping.records import is_record, rebuild
 
 
 class Unmergeable(Exception):
@@ -159,6 +160,8 @@ def _rebuild(path: tuple[Any, ...], value: Any, merged: dict[Any, Any]) -> Any:
         if not any((*path, index) in merged for index in range(len(value))):
             return value
         return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    if path in merged and merged[path] is value and is_record(value):
+        return rebuild(value, {key: _rebuild((*path, key), item, merged) for key, item in vars(value).items()})
     return merged.get(path, value)
 
 
@@ -187,6 +190,8 @@ def split(output: Any, order: Order) -> list[Any]:
         columns = [[part[index] for part in parts] for index in range(count)]
         build: Callable[[list[Any]], Any] = type(output)
         return [build(*column) if hasattr(output, "_fields") else build(column) for column in columns]
+    if is_record(output):
+        return [rebuild(output, part) for part in _split_mapping(dict(vars(output)), order)]
     raise Unmergeable(f"an output of type {type(output).__name__} cannot be split")
 
 
