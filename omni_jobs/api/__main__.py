@@ -5,11 +5,13 @@ from __future__ import annotations
 import socket
 import sys
 import threading
+from types import FrameType
 
 import click
 import uvicorn
 
 from omni_jobs.api.app import create_app
+from omni_jobs.api.edge import Traffic
 from omni_jobs.errors import Misconfigured, OmniJobsError, Unavailable
 from omni_jobs.lifeline import end_with_input
 from omni_jobs.logs import configure_logs
@@ -43,7 +45,8 @@ def main(host: str | None, port: int | None, ends_with_input: bool) -> None:
 
 def serve(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT. Raises Misconfigured."""
-    app = create_app(settings)
+    traffic = Traffic()
+    app = create_app(settings, traffic)
     listener = listen(settings.api_host, settings.api_port)
     host, port = listener.getsockname()[:2]
     click.echo(f"http://{f'[{host}]' if ':' in host else host}:{port}")
@@ -56,7 +59,19 @@ def serve(settings: Settings) -> None:
         server_header=False,
     )
     with listener:
-        uvicorn.Server(config).run(sockets=[listener])
+        Server(config, traffic).run(sockets=[listener])
+
+
+class Server(uvicorn.Server):
+    """Tells open streams to end before uvicorn begins to wait for them."""
+
+    def __init__(self, config: uvicorn.Config, traffic: Traffic) -> None:
+        super().__init__(config)
+        self._traffic = traffic
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._traffic.is_closing = True
+        super().handle_exit(sig, frame)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -21,7 +21,7 @@ from omni_jobs.store import connect
 THREADS = 32
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, traffic: Traffic | None = None) -> FastAPI:
     """The API of one deployment.
 
     Raises:
@@ -29,7 +29,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = settings or load_settings()
     check_bind(settings)
-    traffic = Traffic()
+    traffic = traffic or Traffic()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Annotated, Any
 
 from fastapi import Request
@@ -17,6 +18,8 @@ from omni_jobs.schemas.record import Record
 
 #: Jobs in one batch.
 MAX_BATCH = 1000
+#: What the header `Idempotency-Key` may hold; a batch adds the place of each job.
+IDEMPOTENCY_KEY = r"^[!-~]{1,240}$"
 
 
 class JobBatch(Strict):
@@ -82,28 +85,20 @@ async def read_json(request: Request) -> Any:
         raise InvalidRequest(f"The body is no JSON: {error}.") from error
 
 
-def idempotency_key(headers: Headers, body: dict[str, Any]) -> str | None:
-    """The key from the header, with or without quotes, or from the body.
+def idempotency_key(headers: Headers) -> str | None:
+    """The key in the header, with or without quotes.
 
     Raises:
-        InvalidRequest: both are there and differ, or the header is empty.
+        InvalidRequest: the header is not 1 to 240 visible ASCII characters.
     """
-    header = headers.get("idempotency-key")
-    if header is None:
-        return body.get("idempotency_key")
-    key = header.strip()
-    if len(key) >= 2 and key[0] == key[-1] == '"':
-        key = key[1:-1]
-    if not key or len(key) > 255:
-        raise InvalidRequest("`Idempotency-Key`: 1 to 255 characters.", field="idempotency-key", value=header)
-    if body.get("idempotency_key") not in (None, key):
+    key = headers.get("idempotency-key")
+    if key is None:
+        return None
+    if not re.fullmatch(IDEMPOTENCY_KEY, key):
         raise InvalidRequest(
-            "`idempotency_key`: differs from the header `Idempotency-Key`.",
-            field="idempotency_key",
-            value=body["idempotency_key"],
-            remedy="Send one of them.",
+            "`Idempotency-Key`: 1 to 240 letters, digits or signs, no blanks.", field="idempotency-key", value=key
         )
-    return key
+    return key[1:-1] if len(key) > 2 and key[0] == key[-1] == '"' else key
 
 
 def _refuse_constant(name: str) -> None:

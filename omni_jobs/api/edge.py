@@ -33,6 +33,8 @@ class Traffic:
     seconds: Counter[float] = field(default_factory=Counter)
     total_seconds: float = 0.0
     open_streams: int = 0
+    #: The process was told to stop: streams and long polls end by themselves.
+    is_closing: bool = False
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
         self.answered[method, route, status] += 1

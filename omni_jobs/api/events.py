@@ -20,11 +20,20 @@ from omni_jobs.api.streams import FeedStream, JobStream
 router = APIRouter(tags=["events"])
 
 SEQUENCE = r"^[0-9]{1,15}$"
-FEED_CURSOR = r"^[0-9]{1,15}-[0-9]{1,15}$"
+FEED_CURSOR = r"^[0-9]{1,15}(-[0-9]{1,15})?$"
+_FIELDS = {
+    "event": {"type": "string", "description": "`snapshot`, or the event's type."},
+    "data": {"type": "string", "contentMediaType": "application/json"},
+    "id": {"type": "string", "description": "What `Last-Event-ID` resumes after; durable events only."},
+}
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Server-sent events.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {
+            "text/event-stream": {
+                "schema": {"type": "object", "required": ["event", "data"], "properties": _FIELDS}
+            }
+        },
     },
 }
 

@@ -13,8 +13,8 @@ from omni_jobs import queue
 from omni_jobs.api import bodies, problems, waiting
 from omni_jobs.api.service import Account, Served, Service
 from omni_jobs.deletion import delete_job
-from omni_jobs.errors import InvalidRequest, OmniJobsError
-from omni_jobs.schemas import Job, Status, parse_job
+from omni_jobs.errors import InvalidRequest, NotFound, OmniJobsError
+from omni_jobs.schemas import Job, JobRequest, Status, parse_job
 
 LOG = structlog.get_logger(__name__)
 router = APIRouter(tags=["jobs"])
@@ -40,9 +40,9 @@ _SUBMIT_BODY = {
             "name": "Idempotency-Key",
             "in": "header",
             "required": False,
-            "schema": {"type": "string", "minLength": 1, "maxLength": 250, "pattern": "^[A-Za-z0-9._:-]+$"},
-            "description": "The same key and body give the same job; another body is refused. In a batch, "
-            "each job gets the key with its place after a colon.",
+            "schema": {"type": "string", "pattern": bodies.IDEMPOTENCY_KEY},
+            "description": "The same key and body give the same job; another body is refused. It wins over the "
+            "body's `idempotency_key`. In a batch, each job gets the key with its place after a colon.",
         }
     ],
 }
@@ -59,15 +59,17 @@ _SUBMIT_BODY = {
     openapi_extra=_SUBMIT_BODY,
 )
 async def submit(request: Request, account: Account, service: Served) -> Response:
-    """Submit a job, or `{"jobs": [...]}`: each of a batch is accepted or refused by itself."""
+    """Submit a job, or a batch as `{"jobs": [...]}`.
+
+    A malformed job refuses the whole batch; otherwise each is accepted or refused by itself.
+    """
     body = await bodies.read_json(request)
     base = service.base(request)
     if isinstance(body, dict) and "jobs" in body:
         items = await asyncio.to_thread(_submit_batch, request, account, service, body)
         return JSONResponse({"jobs": items})
-    if isinstance(body, dict):
-        body = _with_key(body, bodies.idempotency_key(request.headers, body))
-    job, is_new = await asyncio.to_thread(_submit_one, account, service, body)
+    wanted = _keyed(parse_job(body), bodies.idempotency_key(request.headers))
+    job, is_new = await asyncio.to_thread(_submit_one, account, service, wanted)
     headers = {"location": f"/v1/jobs/{job.id}"} | ({} if is_new else {"idempotent-replayed": "true"})
     return JSONResponse(await asyncio.to_thread(view, service, job, base), 201 if is_new else 200, headers)
 
@@ -89,11 +91,11 @@ async def get(
     """The job as it stands, after at most `wait` seconds or when it has ended."""
     job = await asyncio.to_thread(service.store.get, account, job_id)
     if wait and not job.is_finished:
-        job = await waiting.until_finished(service.store, job, wait)
+        job = await waiting.until_finished(service, job, wait)
     return JSONResponse(await asyncio.to_thread(view, service, job, service.base(request)))
 
 
-@router.get("/v1/jobs", response_model=bodies.JobPage, responses=problems.documented())
+@router.get("/v1/jobs", response_model=bodies.JobPage, responses=problems.documented(404))
 async def page(
     request: Request,
     account: Account,
@@ -108,9 +110,12 @@ async def page(
     base = service.base(request)
 
     def read() -> dict[str, Any]:
-        jobs, following = service.store.list(
-            account, status=status, model=model, tag=tag, cursor=cursor, limit=limit
-        )
+        try:
+            jobs, following = service.store.list(
+                account, status=status, model=model, tag=tag, cursor=cursor, limit=limit
+            )
+        except InvalidRequest as error:
+            raise NotFound(error.message, field="cursor", value=cursor, remedy=error.remedy) from error
         listed = [service.links.sign_all(job, base).to_json() for job in jobs]
         return {"jobs": listed} | ({"cursor": following} if following else {})
 
@@ -153,11 +158,11 @@ def view(service: Service, job: Job, base: str) -> dict[str, Any]:
     return service.links.sign_all(job, base).to_json()
 
 
-def _submit_one(account: str, service: Service, body: Any) -> tuple[Job, bool]:
+def _submit_one(account: str, service: Service, request: JobRequest) -> tuple[Job, bool]:
     settings = service.settings
     job, is_new = queue.submit(
         service.store,
-        parse_job(body),
+        request,
         account=account,
         max_attempts=settings.max_attempts,
         max_queued=settings.max_queued_jobs,
@@ -172,13 +177,12 @@ def _submit_batch(request: Request, account: str, service: Service, body: dict[s
         raise InvalidRequest(
             f"`jobs`: a batch is an object with nothing but a list of 1 to {bodies.MAX_BATCH} jobs.", field="jobs"
         )
-    key = bodies.idempotency_key(request.headers, {})
+    key = bodies.idempotency_key(request.headers)
     base = service.base(request)
     items: list[dict[str, Any]] = []
-    for place, job in enumerate(jobs):
-        given = _with_key(job, key and f"{key}:{place}") if isinstance(job, dict) else job
+    for place, job in enumerate([_parsed(place, job, key) for place, job in enumerate(jobs)]):
         try:
-            created, is_new = _submit_one(account, service, given)
+            created, is_new = _submit_one(account, service, job)
         except OmniJobsError as error:
             instance, request_id = f"{request.url.path}#{place}", problems.request_id(request)
             problem = problems.describe(error, instance=instance, request_id=request_id)
@@ -189,5 +193,14 @@ def _submit_batch(request: Request, account: str, service: Service, body: dict[s
     return items
 
 
-def _with_key(body: dict[str, Any], key: str | None) -> dict[str, Any]:
-    return body if key is None else {**body, "idempotency_key": key}
+def _parsed(place: int, job: Any, key: str | None) -> JobRequest:
+    """One job of a batch; a malformed one refuses the whole batch, before anything is stored."""
+    try:
+        return _keyed(parse_job(job), key and f"{key}:{place}")
+    except InvalidRequest as error:
+        field = ".".join(filter(None, (f"jobs.{place}", error.field)))
+        raise InvalidRequest(f"`jobs.{place}`: {error}", field=field, value=error.value) from error
+
+
+def _keyed(request: JobRequest, key: str | None) -> JobRequest:
+    return request if key is None else request.model_copy(update={"idempotency_key": key})

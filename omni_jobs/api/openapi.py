@@ -41,16 +41,31 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas = components.setdefault("schemas", {})
     schemas.update(definitions["$defs"])
     # What the model's own validator asks beyond single fields.
-    schemas["JobRequest"]["properties"]["prompt"] |= {"minLength": 1, "pattern": r"\S"}
+    schemas["JobRequest"]["properties"]["prompt"] |= {"minLength": 1, "pattern": r"[^\s\x1c-\x1f\x85]"}
+    schemas["JobRequest"] |= {
+        "if": {"properties": {"task": {"const": "edit"}}, "required": ["task"]},
+        "then": {"properties": {"images": {"minItems": 1}}, "required": ["images"]},
+    }
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     for path in document["paths"].values():
         for operation in path.values():
-            operation["responses"].pop("422", None) if _is_fastapis(operation) else None
+            _correct(operation)
     components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     document["security"] = [{"key": []}, {}]
     document["webhooks"] = {"job": {"post": _webhook()}}
     return document
+
+
+def _correct(operation: dict[str, Any]) -> None:
+    """What FastAPI writes down and we do not do: its own 422, and parameters that are null."""
+    if _is_fastapis(operation):
+        del operation["responses"]["422"]
+    for parameter in operation.get("parameters", []):
+        schema = parameter["schema"]
+        real = [one for one in schema.pop("anyOf", []) if one.get("type") != "null"]
+        for one in real[:1]:
+            parameter["schema"] = {**one, **{name: schema[name] for name in ("title",) if name in schema}}
 
 
 def _is_fastapis(operation: dict[str, Any]) -> bool:

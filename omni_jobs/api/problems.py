@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import compile_path
 
 from omni_jobs import errors
 from omni_jobs.errors import OmniJobsError
@@ -165,7 +166,18 @@ def _routing_problem(request: Request, error: HTTPException) -> Response:
     body = describe(known, instance=request.url.path, request_id=request_id(request))
     body |= {"status": status, "title": TITLES[status]}
     headers = {**(error.headers or {}), "x-should-retry": "false"}
+    if status == 405:
+        headers["allow"] = ", ".join(methods_at(request.app, request.url.path))
     return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
+
+
+def methods_at(app: FastAPI, path: str) -> list[str]:
+    """The methods that work at a path; Starlette's own answer knows only the first route of a path."""
+    found: set[str] = set()
+    for pattern, operations in app.openapi()["paths"].items():
+        if compile_path(pattern)[0].match(path):
+            found |= {method.upper() for method in operations}
+    return sorted(found)
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -57,7 +57,7 @@ class JobStream:
     async def _follow(self, job: Job, after: int, bell: Bell, ends: float) -> AsyncIterator[str]:
         store = self._service.store
         spoke = time.monotonic()
-        while time.monotonic() < ends:
+        while time.monotonic() < ends and not self._service.traffic.is_closing:
             events = await asyncio.to_thread(store.events, job.account, job.id, after)
             job = await asyncio.to_thread(store.get, job.account, job.id)
             texts = [*self._durable(events, job), *await asyncio.to_thread(self._latest, job)]
@@ -130,7 +130,7 @@ class FeedStream:
             counts = await asyncio.to_thread(store.counts, account)
             yield sse.message("snapshot", {"jobs": counts, "has_gap": has_gap}, after)
             spoke = time.monotonic()
-            while time.monotonic() < ends:
+            while time.monotonic() < ends and not traffic.is_closing:
                 entries, after = await asyncio.to_thread(store.feed_page, account, after, FEED_CHUNK)
                 for entry in entries:
                     yield _entry(entry)

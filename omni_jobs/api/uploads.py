@@ -36,7 +36,13 @@ _BODY: dict[str, Any] = {
             "image/jpeg": {"schema": _BINARY},
             "image/webp": {"schema": _BINARY},
             "multipart/form-data": {
-                "schema": {"type": "object", "required": ["file"], "properties": {"file": _BINARY}}
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": _BINARY},
+                    "additionalProperties": False,
+                },
+                "encoding": {"file": {"contentType": "image/png, image/jpeg, image/webp"}},
             },
         },
     }

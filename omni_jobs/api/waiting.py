@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from omni_jobs.api.service import Service
 from omni_jobs.schemas import Job
 from omni_jobs.store import JobStore
 
@@ -46,14 +47,14 @@ async def listening(store: JobStore, account: str, job_id: str) -> AsyncIterator
         undo()
 
 
-async def until_finished(store: JobStore, job: Job, seconds: float) -> Job:
+async def until_finished(service: Service, job: Job, seconds: float) -> Job:
     """The job when it has ended, or as it stands after so long. Raises NotFound if it is deleted meanwhile."""
-    loop = asyncio.get_running_loop()
-    ends = loop.time() + seconds
+    store, loop = service.store, asyncio.get_running_loop()
+    ends = loop.time() + min(seconds, service.settings.stream_seconds)
     async with listening(store, job.account, job.id) as bell:
         while True:
             job = await asyncio.to_thread(store.get, job.account, job.id)
             left = ends - loop.time()
-            if job.is_finished or left <= 0:
+            if job.is_finished or left <= 0 or service.traffic.is_closing:
                 return job
             await bell.wait(left)

@@ -14,9 +14,11 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     HttpUrl,
+    StrictBool,
     StringConstraints,
     ValidationError,
     model_validator,
@@ -44,12 +46,27 @@ WebhookEvent = Literal[
 ]
 
 
+def _no_number(given: Any) -> Any:
+    # pydantic would take seconds or milliseconds, whichever looks likelier.
+    if isinstance(given, int | float) or (isinstance(given, str) and given.strip("-+ .").isdecimal()):
+        raise ValueError(f"{given!r} is a number; write the time as 2026-01-31T12:00:00Z.")
+    return given
+
+
+def _whole(given: Any) -> Any:
+    if isinstance(given, bool | str | bytes):
+        raise ValueError(f"{given!r} is no number.")
+    return given
+
+
 def _utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 #: A moment; one without a zone is read as UTC.
-Moment = Annotated[datetime, AfterValidator(_utc)]
+Moment = Annotated[datetime, BeforeValidator(_no_number), AfterValidator(_utc)]
+#: An integer as JSON has it: no text, no truth value.
+Whole = Annotated[int, BeforeValidator(_whole)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
@@ -63,8 +80,8 @@ class OutputOptions(Strict):
     """How results are encoded. `quality` is 1 to 100, for JPEG and WebP."""
 
     format: Literal["png", "jpeg", "webp", "mp4", "wav", "flac"] | None = None
-    quality: int = Field(90, ge=1, le=100)
-    embed_metadata: bool = True
+    quality: Whole = Field(90, ge=1, le=100)
+    embed_metadata: StrictBool = True
 
 
 class WebhookOptions(Strict):
@@ -92,15 +109,15 @@ class JobRequest(Strict):
     images: tuple[Name, ...] = ()
     mask: Name | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
-    seed: int | None = Field(None, ge=0, le=MAX_SEED)
-    num_outputs: int = Field(1, ge=1, le=MAX_OUTPUTS)
+    seed: Whole | None = Field(None, ge=0, le=MAX_SEED)
+    num_outputs: Whole = Field(1, ge=1, le=MAX_OUTPUTS)
     output: OutputOptions = OutputOptions()
-    deterministic: bool = False
-    preview: bool = False
-    priority: int = Field(DEFAULT_PRIORITY, ge=0, le=9)
+    deterministic: StrictBool = False
+    preview: StrictBool = False
+    priority: Whole = Field(DEFAULT_PRIORITY, ge=0, le=9)
     not_before: Moment | None = None
     deadline: Moment | None = None
-    ttl_seconds: int = Field(DEFAULT_TTL_SECONDS, ge=60, le=365 * 24 * 3600)
+    ttl_seconds: Whole = Field(DEFAULT_TTL_SECONDS, ge=60, le=365 * 24 * 3600)
     idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
     webhook: WebhookOptions | None = None
     metadata: dict[Name, Annotated[str, StringConstraints(max_length=2000)]] = Field(

@@ -62,7 +62,8 @@ class Courier:
         self._service_secret = webhook_secret(settings)
         key_of(self._service_secret)
         self._links = Links(objects, max(LINK_SECONDS, settings.link_seconds))
-        self._base = (settings.public_url or f"http://{settings.api_host}:{settings.api_port}").rstrip("/")
+        own = f"http://{settings.api_host}:{settings.api_port}"
+        self._base = (settings.public_url or settings.api_url or own).rstrip("/")
         self._endpoints = Endpoints(store)
         self._stopping = asyncio.Event()
         self._room = asyncio.Semaphore(IN_FLIGHT)

@@ -56,7 +56,7 @@ def test_the_same_idempotency_key_gives_the_same_job(http: httpx.Client) -> None
 
 
 def test_each_job_of_a_batch_is_accepted_or_refused_by_itself(http: httpx.Client) -> None:
-    batch = {"jobs": [job_body(), job_body(prompt=" "), job_body(model="papre"), job_body()]}
+    batch = {"jobs": [job_body(), job_body(parameters={"width": 1}), job_body(model="papre"), job_body()]}
     headers = {"Idempotency-Key": "batch-1"}
     items = http.post("/v1/jobs", json=batch, headers=headers).json()["jobs"]
     assert [item["status"] for item in items] == [201, 400, 404, 201]
@@ -64,6 +64,13 @@ def test_each_job_of_a_batch_is_accepted_or_refused_by_itself(http: httpx.Client
     again = http.post("/v1/jobs", json=batch, headers=headers).json()["jobs"]
     assert [item["status"] for item in again] == [200, 400, 404, 200]
     assert [again[place]["job"]["id"] for place in (0, 3)] == [items[place]["job"]["id"] for place in (0, 3)]
+
+
+def test_a_malformed_job_refuses_its_whole_batch(served: Served, http: httpx.Client) -> None:
+    before = served.store.counts("default")
+    answer = http.post("/v1/jobs", json={"jobs": [job_body(), job_body(promt="x")]})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "jobs.1.promt")
+    assert served.store.counts("default") == before
 
 
 @pytest.mark.parametrize(
@@ -124,7 +131,7 @@ def test_a_list_is_paged_and_filtered(http: httpx.Client) -> None:
             break
     assert found == sorted(ids, reverse=True)
     assert http.get("/v1/jobs", params={"tag": "paged", "status": "failed"}).json() == {"jobs": []}
-    assert http.get("/v1/jobs", params={"cursor": "?"}).status_code == 400
+    assert http.get("/v1/jobs", params={"cursor": "?"}).json()["error"]["param"] == "cursor"
 
 
 def test_cancel_is_idempotent_and_a_finished_job_cannot_be_canceled(served: Served, http: httpx.Client) -> None:
