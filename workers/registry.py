@@ -18,6 +18,19 @@ from omni_jobs.errors import Misconfigured
 from omni_jobs.schemas import nearest
 from workers.engine.caps import cap_policy
 from workers.engine.config import OmniDiffusionConfig
+from workers.shapes import DEFAULT_PARAMETERS, WEIGHTS
+
+#: Rows that come with the package. Any key of theirs can be set otherwise under the same name.
+PACKAGED: dict[str, dict[str, Any]] = {
+    "shapes": {
+        "source": str(WEIGHTS),
+        "dtype": "float32",
+        "defaults": DEFAULT_PARAMETERS,
+        "limits": {"height": 64, "width": 64, "max_area": 64 * 64, "num_inference_steps": 50},
+        "description": "Draws one coloured shape on a plain background, as the prompt says, and edits it as told.",
+        "licence": "apache-2.0",
+    }
+}
 
 #: A source that needs no weights: `simulated`, or `simulated?launch_ms=5&row_ms=1`.
 SIMULATED = "simulated"
@@ -120,7 +133,7 @@ def simulated_options(source: str) -> dict[str, Any]:
 
 
 def row_from(name: str, table: Mapping[str, Any]) -> ModelRow:
-    """A row from its table in `omni.toml`.
+    """A row from its table in `omni.toml`, filled up from the packaged row of its name, if there is one.
 
     Raises:
         Misconfigured: an unknown key (with the nearest one), or no `source`.
@@ -133,6 +146,7 @@ def row_from(name: str, table: Mapping[str, Any]) -> ModelRow:
                 field=f"models.{name}.{key}",
                 remedy=nearest(key, known),
             )
+    table = {**PACKAGED.get(name, {}), **table}
     if not isinstance(table.get("source"), str):
         raise Misconfigured(
             f"`models.{name}` has no `source`.",
@@ -145,17 +159,25 @@ def row_from(name: str, table: Mapping[str, Any]) -> ModelRow:
 def read_rows(config: Path | None, models: Iterable[str] = (), caps: str | None = None) -> list[ModelRow]:
     """The rows of this worker: those of `config`, then each `NAME=SOURCE`, which wins over a row of its name.
 
-    `caps` replaces the cap policy of every row.
+    A packaged model is given by its name alone. `caps` replaces the cap policy of every row.
 
     Raises:
         Misconfigured: the file is missing or malformed, or a model is.
     """
     tables = _tables(config) if config else {}
     for text in models:
-        name, separator, source = text.partition("=")
-        if not (separator and name and source):
-            raise Misconfigured(f"--model {text!r}: write NAME=SOURCE.", field="model", value=text)
-        tables[name] = {**tables.get(name, {}), "source": source}
+        name, _, source = text.partition("=")
+        if name and source:
+            tables[name] = {**tables.get(name, {}), "source": source}
+        elif text in PACKAGED:
+            tables.setdefault(text, {})
+        else:
+            raise Misconfigured(
+                f"--model {text!r}: write NAME=SOURCE.",
+                field="model",
+                value=text,
+                remedy=f"Packaged models need no source: {', '.join(PACKAGED)}.",
+            )
     if caps is not None:
         tables = {name: {**table, "caps": caps} for name, table in tables.items()}
     rows = [row_from(name, table) for name, table in tables.items()]

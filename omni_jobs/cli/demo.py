@@ -47,7 +47,7 @@ def demo(cli: Cli, keep: bool, s3: bool, weights: Path | None) -> None:
 
 @click.command("try")
 @click.argument("prompt")
-@click.option("--model", default="shapes", show_default=True, help="A packaged one, a folder or a hub id.")
+@click.option("--model", default="shapes", show_default=True, metavar="NAME=SOURCE", help="As of `up`.")
 @click.option("--image", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Edit this picture.")
 @click.option("--seed", type=click.IntRange(0, MAX_SEED), help="Random if absent.")
 @click.option("--steps", type=click.IntRange(1, 1000))
