@@ -26,6 +26,7 @@ from workers.stepping.forwards import Forwards, SideEffects, is_out_of_memory
 from workers.stepping.lanes import lane_of
 from workers.stepping.leaves import describe
 from workers.stepping.plan import PendingCall
+from workers.stepping.preview import Previewer, Watch
 from workers.stepping.proof import Prover, Served
 
 
@@ -50,6 +51,7 @@ class Running:
     step: int = 0
     steps: int = 0
     call_id: int | None = None
+    watch: Watch | None = None
 
     def on_step(self, step: int, steps: int) -> None:
         self.step, self.steps = step, steps
@@ -67,6 +69,7 @@ class DiffusionModelRunner:
         self._forwards = Forwards(self._overlay)
         self.prover = Prover(self._forwards)
         self._encodings = EncodeCache()
+        self._previewer = Previewer(self._cloner.modules)
         self._running: dict[str, Running] = {}
         self._pending: dict[int, PendingCall] = {}
         self._call_ids = itertools.count(1)
@@ -82,6 +85,8 @@ class DiffusionModelRunner:
         try:
             arguments = self._arguments_of(request)
             clone = self._cloner.clone(running.on_step)
+            if request.preview:
+                running.watch = self._previewer.watch(clone, request, arguments)
         except Exception as error:  # noqa: BLE001 - the request's own input; it fails alone
             return Failed(request.request_id, error)
         # A call without a generator draws from the global one: beside others it gets a stream of its own.
@@ -155,7 +160,8 @@ class DiffusionModelRunner:
             case ComponentCall():
                 pending = self._park(running, stop)
                 info = CallInfo(request_id, pending.call_id, pending.lane, pending.key(pending.level))
-                return Parked(info, running.step, running.steps)
+                preview = running.watch.take(running.step) if running.watch else None
+                return Parked(info, running.step, running.steps, preview)
             case Returned(value):
                 del self._running[request_id]
                 if running.fiber is not None and not self._running:

@@ -1,7 +1,7 @@
 """The engine: take in, plan, execute, settle. Pure standard library: no torch, no Celery, no Redis."""
 
 from workers.engine.batcher import Batcher, fixed
-from workers.engine.calls import Advance, CallInfo, Failed, Finished, Lane, Parked, StepResult
+from workers.engine.calls import Advance, CallInfo, Failed, Finished, Lane, Parked, Preview, StepResult
 from workers.engine.config import OmniDiffusionConfig
 from workers.engine.engine import DiffusionEngine
 from workers.engine.executor import DeviceOutOfMemory, DiffusionExecutor
@@ -13,6 +13,7 @@ from workers.engine.request import (
     RequestCanceled,
     RequestFailed,
     RequestFinished,
+    RequestPreview,
     RequestProgress,
 )
 
@@ -32,9 +33,11 @@ __all__ = [
     "OmniDiffusionRequest",
     "OmniDiffusionSamplingParams",
     "Parked",
+    "Preview",
     "RequestCanceled",
     "RequestFailed",
     "RequestFinished",
+    "RequestPreview",
     "RequestProgress",
     "StepResult",
     "fixed",

@@ -35,12 +35,26 @@ class CallInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Preview:
+    """A small picture of a request under way: `rgb` holds height x width x 3 bytes, row by row."""
+
+    step: int
+    width: int
+    height: int
+    rgb: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Parked:
-    """The request waits at its next call. `step` of `steps` denoising iterations are done (0 of 0: unknown)."""
+    """The request waits at its next call. `step` of `steps` denoising iterations are done (0 of 0: unknown).
+
+    `preview` is a new picture of it, if it asked for previews and one is due.
+    """
 
     call: CallInfo
     step: int = 0
     steps: int = 0
+    preview: Preview | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from workers.engine.request import (
     RequestCanceled,
     RequestFailed,
     RequestFinished,
+    RequestPreview,
     RequestProgress,
 )
 
@@ -207,8 +208,11 @@ class DiffusionEngine:
     def _apply(self, advances: Sequence[Advance]) -> None:
         for advance in advances:
             match advance:
-                case Parked(call, step, steps):
+                case Parked(call, step, steps, preview):
                     held = self._in_flight[call.request_id]
+                    if preview is not None:
+                        picture = (preview.width, preview.height, preview.rgb)
+                        self._on_event(RequestPreview(call.request_id, preview.step, *picture))
                     held.call = call
                     self._batcher.add(call, held.request.priority, held.request.deadline)
                     self._on_event(RequestProgress(call.request_id, call.lane, step, steps))

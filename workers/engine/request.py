@@ -95,6 +95,20 @@ class RequestProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestPreview:
+    """A small picture of a request under way, for requests with `preview`; droppable.
+
+    `rgb` holds height x width x 3 bytes, row by row.
+    """
+
+    request_id: str
+    step: int
+    width: int
+    height: int
+    rgb: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class RequestFinished:
     """Terminal: `output.metrics` holds calls, shared_calls, forwards (its share of them), max_batch, seconds."""
 
@@ -117,4 +131,4 @@ class RequestCanceled:
     request_id: str
 
 
-EngineEvent = RequestProgress | RequestFinished | RequestFailed | RequestCanceled
+EngineEvent = RequestProgress | RequestPreview | RequestFinished | RequestFailed | RequestCanceled
