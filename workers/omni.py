@@ -80,6 +80,12 @@ class Omni:
         ended = self._run([request for one in asked for request in one.requests])
         return [result_of(one, ended) for one in asked]
 
+    def merge_rules(self) -> tuple[str, ...]:
+        """What merging has needed so far beyond joining rows, as proved, in words."""
+        executor = self._engine.executor
+        assert isinstance(executor, UniProcDiffusionExecutor)
+        return executor.model_runner.prover.rules()
+
     def close(self) -> None:
         """Release the pipeline."""
         self._engine.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,10 @@ from workers.stepping.plan import STRICTEST, PendingCall, Variation, variations
 
 #: About every so many merged batches, one member is run alone and compared.
 AUDIT_PERIOD = 1000
+
+
+#: What calls must have in common at each strictness above the loosest.
+LEVEL_RULES = {1: "equal lengths and rows", 2: "equal timesteps", 3: "equal conditioning"}
 
 
 @dataclass
@@ -50,7 +54,7 @@ class Prover:
 
     def __init__(self, forwards: Forwards, seed: int = 0) -> None:
         self._forwards = forwards
-        self._book: dict[Hashable, Verdict] = {}
+        self._book: dict[tuple[Hashable, int, frozenset[int], bool], Verdict] = {}
         self._levels: dict[Hashable, int] = {}
         self._alone: dict[Hashable, str] = {}
         self._random = random.Random(seed)
@@ -58,9 +62,21 @@ class Prover:
         self.audits = 0
 
     @property
-    def verdicts(self) -> dict[Hashable, Verdict]:
+    def verdicts(self) -> Mapping[tuple[Hashable, int, frozenset[int], bool], Verdict]:
         """The book, for `omni-jobs models --verbose`."""
         return self._book
+
+    def rules(self) -> tuple[str, ...]:
+        """What proven merges needed beyond joining rows, in words, for reports."""
+        found: set[str] = set()
+        for (_structure, level, _rows, ragged), verdict in self._book.items():
+            if verdict.variation is None:
+                continue
+            found |= {"padded text"} if ragged else set()
+            found |= {"rows by role"} if verdict.variation.order_roles > 1 else set()
+            found |= {f"{path[-1]} {role.value}" for path, role in verdict.variation.roles}
+            found |= {LEVEL_RULES[level]} if level else set()
+        return tuple(sorted(found))
 
     def level(self, pending: PendingCall) -> int:
         """The strictness at which this call's plan has not been refuted."""
@@ -188,7 +204,7 @@ class Prover:
         order = Order(tuple(item.rows for item in descriptions), variation.order_roles, samples)
         return self._forwards.merged(group, descriptions, order)
 
-    def _entry(self, group: Sequence[PendingCall], level: int) -> Hashable:
+    def _entry(self, group: Sequence[PendingCall], level: int) -> tuple[Hashable, int, frozenset[int], bool]:
         rows = frozenset(call.description.rows for call in group)
         ragged = len({call.description.text_length for call in group}) > 1
         return (group[0].structure, level, rows, ragged)
