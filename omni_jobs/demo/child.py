@@ -1,4 +1,4 @@
-"""Child processes of the demo. Each holds the read end of a pipe and ends when that closes, even if we are killed."""
+"""Child processes of the demo. Each ends when the pipe that it reads closes, even if we are killed."""
 
 from __future__ import annotations
 

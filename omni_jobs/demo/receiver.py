@@ -26,7 +26,7 @@ class Receiver:
     @property
     def ended_jobs(self) -> set[str]:
         """Jobs whose end was told."""
-        ends = {str(event) for event in TERMINAL_EVENTS}
+        ends = set(TERMINAL_EVENTS.values())
         return {body["data"]["job_id"] for body in self.messages.values() if body["type"] in ends}
 
     def take(self, body: bytes, headers: dict[str, str]) -> int:
