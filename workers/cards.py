@@ -39,6 +39,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "strength": (0, 1),
     "max_sequence_length": (1, 4096),
 }
+SIDES = ("width", "height")
 #: Parts of the names of classes that need a picture, whatever their signature says.
 EDITING_NAMES = ("Edit", "Img2Img", "Inpaint", "ImageToVideo", "Image2Video", "Upscale", "ControlNet")
 #: Longest list accepted as a parameter (sigmas, timesteps).
@@ -47,8 +48,13 @@ MAX_ITEMS = 1024
 Signature = Mapping[str, inspect.Parameter]
 
 
-def derive_card(row: ModelRow, pipeline_class: type, call: Callable[..., Any] | None = None) -> ModelCard:
-    """The card of a row that runs `pipeline_class`; the row's defaults and limits win over the class's."""
+def derive_card(
+    row: ModelRow, pipeline_class: type, call: Callable[..., Any] | None = None, side_multiple: int = 1
+) -> ModelCard:
+    """The card of a row that runs `pipeline_class`; the row's defaults and limits win over the class's.
+
+    `side_multiple` is what width and height must be multiples of: a latent stands for so many pixels.
+    """
     call = call or pipeline_class.__call__
     signature = inspect.signature(call).parameters
     hints = _hints(call)
@@ -60,6 +66,8 @@ def derive_card(row: ModelRow, pipeline_class: type, call: Callable[..., Any] | 
             continue
         if parameter.default not in (None, inspect.Parameter.empty):
             defaults[name] = schema["default"] = _plain(parameter.default)
+        if name in SIDES and side_multiple > 1:
+            schema["multipleOf"] = side_multiple
         properties[name] = schema
     for name, value in row.defaults.items():
         defaults[name] = properties.setdefault(name, {})["default"] = value

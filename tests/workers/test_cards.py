@@ -7,7 +7,7 @@ from jsonschema import Draft202012Validator
 
 from benchmarks.zoo import cases
 from omni_jobs.errors import InvalidRequest
-from omni_jobs.schemas import JobRequest, ModelCard
+from omni_jobs.schemas import JobRequest, ModelCard, parse_job
 from workers.cards import derive_card, tuple_parameters
 from workers.registry import ModelRow
 
@@ -64,3 +64,9 @@ def test_tensors_and_callbacks_are_not_offered() -> None:
 def test_lists_become_tuples_where_the_pipeline_wants_them() -> None:
     names = tuple_parameters(diffusers.StableDiffusionXLPipeline)
     assert {"crops_coords_top_left", "original_size"} <= names
+
+
+def test_sides_must_be_multiples_of_what_a_latent_stands_for() -> None:
+    made = derive_card(ModelRow("m", "somewhere"), diffusers.StableDiffusionXLPipeline, side_multiple=8)
+    with pytest.raises(InvalidRequest, match=r"parameters\.width.*multiple of 8"):
+        made.validate_job(parse_job({"model": "m", "prompt": "a cat", "parameters": {"width": 63, "height": 64}}))

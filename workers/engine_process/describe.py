@@ -34,7 +34,8 @@ class SimulatedPipeline:
 def describe(row: ModelRow, engine: DiffusionEngine) -> dict[str, Any]:
     """Facts for the `ready` message, plain JSON."""
     pipeline = pipeline_of(engine)
-    card = derive_card(row, type(pipeline))
+    multiple = getattr(pipeline, "vae_scale_factor", 1)
+    card = derive_card(row, type(pipeline), side_multiple=multiple if isinstance(multiple, int) else 1)
     device = str(getattr(pipeline, "device", "simulated"))
     return {"card": card.model_dump(mode="json"), "device": device, "versions": versions()}
 
