@@ -1,6 +1,6 @@
-"""`python -m omni_jobs.make_bucket`: makes the bucket that OMNI_STORAGE_URL names, on a fresh S3-compatible server.
+"""`python -m omni_jobs.make_bucket`: makes the bucket that OMNI_STORAGE_URL names, on a new S3-compatible server.
 
-Run once before the first start, by docker-compose.yml. A bucket that is there already is a success, as is a folder.
+Run once before the first start, by docker-compose.yml. A bucket that is there is a success, so is a folder.
 """
 
 from __future__ import annotations

@@ -74,6 +74,8 @@ KEY_PATTERNS: dict[str, str] = {
     # String: who reconciles; hash: when it last did, and the grace after a gap.
     "leader": "leader",
     "sweep": "sweep",
+    # String: a worker was asked to drain; it takes the key away when it heard.
+    "drain": "drain:%s",
     # Sorted set of worker ids by end of life, and the state of one, JSON.
     "workers": "workers",
     "worker": "worker:%s",

@@ -5,6 +5,8 @@ The reconciler runs in every worker and courier; the store lets one of them lead
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import threading
 import time
@@ -68,6 +70,7 @@ class Housekeeping:
                 self._beat()
                 self._publish()
                 self._sweep()
+                self._hear_drain()
             except OmniJobsError as error:
                 log.warning("housekeeping interrupted", error=str(error))
             self._news.wait(BEAT_SECONDS)
@@ -75,6 +78,12 @@ class Housekeeping:
             self._service.store.forget_worker(self._service.id)
         except OmniJobsError as error:
             log.warning("goodbye not heard", error=str(error))
+
+    def _hear_drain(self) -> None:
+        """An operator may ask this worker to hand its jobs back and end (`omni-jobs workers drain`)."""
+        if self._service.store.is_asked_to_drain(self._service.id):
+            log.info("asked to drain")
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def _beat(self) -> None:
         service = self._service

@@ -8,9 +8,11 @@ from omni_jobs import __version__
 from omni_jobs.cli.demo import demo, try_one
 from omni_jobs.cli.doctor import doctor
 from omni_jobs.cli.jobs import cancel, get, list_jobs, retry, watch
+from omni_jobs.cli.logs import logs
 from omni_jobs.cli.models import models
 from omni_jobs.cli.submit import edit, submit
 from omni_jobs.cli.up import up, worker
+from omni_jobs.cli.workers import workers
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -22,5 +24,21 @@ def main() -> None:
     """
 
 
-for one in (up, worker, submit, edit, watch, get, list_jobs, cancel, retry, models, doctor, demo, try_one):
+for one in (
+    up,
+    worker,
+    workers,
+    submit,
+    edit,
+    watch,
+    get,
+    list_jobs,
+    cancel,
+    retry,
+    models,
+    logs,
+    doctor,
+    demo,
+    try_one,
+):
     main.add_command(one)

@@ -35,7 +35,9 @@ class Listing(Reading):
         found: list[Job] = []
         seen: tuple[int, str] | None = None
         scanned = 0
-        for chunk in self._members(key, _parse_cursor(cursor)):
+        # Without filters nearly every record is a hit, so no more are read than were asked for.
+        size = CHUNK if model or tag else min(limit, CHUNK)
+        for chunk in self._members(key, _parse_cursor(cursor), size):
             jobs = self._find(account, [job_id for _, job_id in chunk])
             for place, job in zip(chunk, jobs, strict=True):
                 seen, scanned = place, scanned + 1
@@ -45,19 +47,19 @@ class Listing(Reading):
                     return found, _cursor(*seen)
         return found, None
 
-    def _members(self, key: str, before: tuple[int, str] | None) -> Iterator[Places]:
+    def _members(self, key: str, before: tuple[int, str] | None, size: int) -> Iterator[Places]:
         """Chunks of an index, newest first, below a place; equal times are ordered by id."""
         highest, offset = ("+inf" if before is None else before[0]), 0
         while True:
             with translated():
-                found = self.redis.zrevrangebyscore(key, highest, "-inf", offset, CHUNK, withscores=True)
+                found = self.redis.zrevrangebyscore(key, highest, "-inf", offset, size, withscores=True)
             places = [(int(score), member.decode()) for member, score in found]
             chunk = [place for place in places if before is None or place < before]
             if chunk:
                 yield chunk
-            if len(places) < CHUNK:
+            if len(places) < size:
                 return
-            offset += CHUNK
+            offset += size
 
 
 def _matches(job: Job, status: Status | None, model: str | None, tag: str | None) -> bool:

@@ -1,4 +1,4 @@
-"""What only the API needs of the store: jobs deleted and counted, and the account's feed page by page."""
+"""What operators and the API need of the store: jobs deleted and counted, workers drained, the feed by pages."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from omni_jobs.schemas import Status
 from omni_jobs.store.reading import Reading
 from omni_jobs.store.values import FeedEntry
 
+#: A worker that has not heard by then is not alive.
+DRAIN_TTL_MS = 60_000
+
 
 class Serving(Reading):
-    """The API's own questions."""
+    """Questions and requests from outside of the pool."""
 
     def delete(self, account: str, job_id: str) -> None:
         """Removes a finished job's record, events and idempotency key; deliveries that are due still go out.
@@ -25,6 +28,14 @@ class Serving(Reading):
                 raise IllegalMove(f"Job {job_id} was written by a later version.", remedy="Upgrade this process.")
             case b"busy":
                 raise IllegalMove(f"Job {job_id} is {reply[1].decode()}; only a finished job can be deleted.")
+
+    def ask_to_drain(self, worker_id: str) -> None:
+        """Asks a live worker to hand back its jobs and end; it hears that with its next beat."""
+        self._ask(("SET", self.keys("drain", worker_id), 1, "PX", DRAIN_TTL_MS))
+
+    def is_asked_to_drain(self, worker_id: str) -> bool:
+        """Whether somebody asked, once: a worker of the same name that starts later is not meant."""
+        return bool(self._ask(("DEL", self.keys("drain", worker_id)))[0])
 
     def counts(self, account: str) -> dict[str, int]:
         """How many of the account's jobs that are kept stand at each status."""

@@ -1,0 +1,87 @@
+"""The pool from the inside: `workers list` and `workers drain`. They talk to Redis, as workers do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+from pydantic import SecretStr
+from rich.console import Console
+from rich.table import Table
+
+from omni_jobs.cli import show
+from omni_jobs.cli.context import Cli, command, read_service
+from omni_jobs.errors import NotFound
+from omni_jobs.schemas import WorkerInfo, nearest
+
+if TYPE_CHECKING:
+    from omni_jobs.store import JobStore
+
+
+@click.group()
+def workers() -> None:
+    """Look at the live workers, or have one hand its jobs back and end."""
+
+
+@workers.command("list")
+@command
+def list_workers(cli: Cli) -> None:
+    """The live workers: models, slots in use, device, time since the start."""
+    with _store(cli) as store:
+        found = store.workers()
+    if cli.as_json:
+        show.print_json([one.model_dump(mode="json", exclude_none=True) for one in found])
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("WORKER", "STATE", "JOBS", "MODELS", "DEVICE", "VERSION", "UP"):
+        table.add_column(column)
+    for one in found:
+        models = ", ".join(f"{name} ({state})" for name, state in sorted(one.models.items()))
+        up = str(datetime.now(UTC).replace(microsecond=0) - one.started_at.replace(microsecond=0))
+        table.add_row(one.id, one.state, f"{one.in_flight}/{one.slots}", models, one.device, one.version, up)
+    Console().print(table)
+
+
+@workers.command("drain")
+@click.argument("worker_ids", metavar="WORKER...", nargs=-1, required=True)
+@command
+def drain(cli: Cli, worker_ids: tuple[str, ...]) -> None:
+    """Have workers claim nothing more, hand back what they run, and end. A supervisor starts a fresh one."""
+    with _store(cli) as store:
+        alive = {one.id: one for one in store.workers()}
+        chosen = [_find(alive, worker_id) for worker_id in worker_ids]
+        for one in chosen:
+            store.ask_to_drain(one.id)
+    for one in chosen:
+        if cli.as_json:
+            show.print_json({"worker": one.id, "jobs": one.in_flight})
+        else:
+            click.echo(f"{one.id} drains; {one.in_flight} jobs go back to the queue without spending an attempt")
+
+
+def _find(alive: dict[str, WorkerInfo], worker_id: str) -> WorkerInfo:
+    if worker_id not in alive:
+        remedy = nearest(worker_id, alive) if alive else "No worker is alive."
+        raise NotFound(f"No live worker is called {worker_id!r}.", field="worker", value=worker_id, remedy=remedy)
+    return alive[worker_id]
+
+
+@contextmanager
+def _store(cli: Cli) -> Iterator[JobStore]:
+    """The store, found by --url, the environment, or what `up` in this data folder said."""
+    from omni_jobs.store import connect
+
+    settings = cli.settings()
+    url = cli.url
+    if url is None and "redis_url" not in settings.model_fields_set:
+        url = read_service(settings.data_dir).get("redis_url")
+    if url is not None:
+        settings = settings.model_copy(update={"redis_url": SecretStr(url)})
+    store = connect(settings)
+    try:
+        yield store
+    finally:
+        store.close()
