@@ -17,9 +17,10 @@ import structlog
 
 from omni_jobs.errors import IllegalMove, NotFound, QueueUnavailable, Superseded
 from omni_jobs.logs import job_context
-from omni_jobs.schemas import Job, Phase, Progress, Status
+from omni_jobs.schemas import Job, OutputOptions, Phase, Progress, Status
 from omni_jobs.store import Claim
-from workers.engine_process import Rendered, RenderRequest
+from workers import media
+from workers.engine_process import Rendered, RenderRequest, SpoolFile
 from workers.inputs import render_requests
 from workers.leases import Lease
 from workers.outcomes import Ending, ending_of
@@ -154,17 +155,22 @@ def wait_reporting(
             denoising_since = time.monotonic()
         shares = [Share(position, future in done) for position, future in zip(positions, futures, strict=True)]
         progress = progress_of(shares, time.monotonic() - (denoising_since or time.monotonic()))
-        if progress != told:
-            tell(service, claim, progress)
+        shown = positions[progress.index]
+        picture = shown.preview.take() if shown else None
+        if progress != told or picture is not None:
+            tell(service, claim, progress, picture)
             told = progress
 
 
-def tell(service: WorkerService, claim: Claim, progress: Progress) -> None:
-    """Note how far the job is; droppable, so an outage is left to the lease's thread."""
+def tell(service: WorkerService, claim: Claim, progress: Progress, picture: SpoolFile | None = None) -> None:
+    """Note how far the job is and how it looks; droppable, so an outage is left to the lease's thread."""
     try:
-        service.store.note_progress(claim.account, claim.job_id, claim.attempt, progress)
+        preview = media.encode(picture, OutputOptions()).content if picture is not None else None
+        service.store.note_progress(claim.account, claim.job_id, claim.attempt, progress, preview)
     except QueueUnavailable:
         log.debug("progress dropped")
+    except (OSError, ValueError) as error:
+        log.warning("preview dropped", error=str(error))
 
 
 def commit(service: WorkerService, claim: Claim, lease: Lease, ending: Ending) -> Job | None:

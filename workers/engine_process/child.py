@@ -24,12 +24,14 @@ from workers.engine.request import (
     RequestCanceled,
     RequestFailed,
     RequestFinished,
+    RequestPreview,
     RequestProgress,
 )
 from workers.engine_process.describe import call_style, describe, pipeline_of
 from workers.engine_process.messages import Channel, RenderRequest
 from workers.engine_process.outputs import spool_output
 from workers.engine_process.requests import CallStyle, engine_request
+from workers.engine_process.spool import write_spool
 from workers.registry import ModelRow
 
 #: Exit status when no model could be loaded.
@@ -46,7 +48,7 @@ class EngineChild:
         self._engines: dict[str, DiffusionEngine] = {}
         self._styles: dict[str, CallStyle] = {}
         self._owners: dict[str, str] = {}
-        self._outputs: SimpleQueue[RequestFinished] = SimpleQueue()
+        self._outputs: SimpleQueue[RequestFinished | RequestPreview] = SimpleQueue()
         self._wake = threading.Event()
 
     def run(self) -> int:
@@ -107,6 +109,8 @@ class EngineChild:
             case RequestProgress(request_id, lane, step, steps):
                 progress = {"request_id": request_id, "lane": lane, "step": step, "steps": steps}
                 self._channel.hold({"kind": "progress", **progress})
+            case RequestPreview():
+                self._outputs.put(event)
             case RequestFinished():
                 self._end(event.request_id)
                 self._outputs.put(event)
@@ -123,6 +127,9 @@ class EngineChild:
     def _write_outputs(self) -> None:
         while True:
             event = self._outputs.get()
+            if isinstance(event, RequestPreview):
+                self._send_preview(event)
+                continue
             try:
                 files = spool_output(event.output.output, self._spool)
             except (ValueError, TypeError, OSError) as error:
@@ -136,6 +143,15 @@ class EngineChild:
                     "metrics": event.output.metrics,
                 }
             )
+
+    def _send_preview(self, event: RequestPreview) -> None:
+        shape = (event.height, event.width, 3)
+        try:
+            file = write_spool(self._spool, event.rgb, shape)
+        except OSError:
+            return  # droppable; the output itself will tell that the disk is full
+        message = {"request_id": event.request_id, "step": event.step, "file": file.to_json()}
+        self._channel.send({"kind": "preview", **message})
 
 
 def failed(request_id: str, error: BaseException) -> dict[str, Any]:

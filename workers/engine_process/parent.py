@@ -196,7 +196,11 @@ class EngineProcess:
 
     def _on_progress(self, message: dict[str, Any]) -> None:
         if pending := self._pending.get(message["request_id"]):
-            pending.position = Position(message["lane"], message["step"], message["steps"])
+            pending.position = Position(message["lane"], message["step"], message["steps"], pending.preview)
+
+    def _on_preview(self, message: dict[str, Any]) -> None:
+        pending = self._pending.get(message["request_id"])
+        (pending.preview.put if pending else SpoolFile.remove)(SpoolFile.from_json(message["file"]))
 
     def _on_finished(self, message: dict[str, Any]) -> None:
         files = tuple(SpoolFile.from_json(file) for file in message["files"])
@@ -204,15 +208,6 @@ class EngineProcess:
         self.stats.count(rendered.metrics)
         if not self._settle(message["request_id"], rendered):
             rendered.discard()
-
-    def _on_failed(self, message: dict[str, Any]) -> None:
-        self._settle(message["request_id"], error_from(message["error"]))
-
-    def _on_canceled(self, message: dict[str, Any]) -> None:
-        self._settle(message["request_id"], RequestDropped())
-
-    def _on_loading(self, message: dict[str, Any]) -> None:
-        self._become(self.models[message["model"]], "loading")
 
     def _on_ready(self, message: dict[str, Any]) -> None:
         state = self.models[message["model"]]
@@ -247,14 +242,15 @@ class EngineProcess:
 
 
 #: What each kind of message does.
-HANDLERS: dict[str, Callable[[EngineProcess, dict[str, Any]], None]] = {
+HANDLERS: dict[str, Callable[[EngineProcess, dict[str, Any]], object]] = {
     "batch": EngineProcess._on_batch,
     "idle": EngineProcess._on_idle,
     "progress": EngineProcess._on_progress,
     "finished": EngineProcess._on_finished,
-    "failed": EngineProcess._on_failed,
-    "canceled": EngineProcess._on_canceled,
-    "loading": EngineProcess._on_loading,
+    "preview": EngineProcess._on_preview,
+    "failed": lambda engine, message: engine._settle(message["request_id"], error_from(message["error"])),
+    "canceled": lambda engine, message: engine._settle(message["request_id"], RequestDropped()),
+    "loading": lambda engine, message: engine._become(engine.models[message["model"]], "loading"),
     "ready": EngineProcess._on_ready,
     "load_failed": EngineProcess._on_load_failed,
 }

@@ -2,22 +2,54 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Set
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
 from workers.engine_process.messages import Rendered, RenderRequest
+from workers.engine_process.spool import SpoolFile
 from workers.registry import ModelRow
+
+
+class LatestPreview:
+    """The newest small picture of one request. The engine's reader puts, a slot takes; the rest is removed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._file: SpoolFile | None = None
+        self._is_closed = False
+
+    def put(self, file: SpoolFile) -> None:
+        """Replace what nobody took."""
+        with self._lock:
+            old, self._file = (file, None) if self._is_closed else (self._file, file)
+        if old is not None:
+            old.remove()
+
+    def take(self) -> SpoolFile | None:
+        """The picture, in the taker's care; None if there is no new one."""
+        with self._lock:
+            file, self._file = self._file, None
+        return file
+
+    def close(self) -> None:
+        """The request ended: no more pictures."""
+        with self._lock:
+            self._is_closed = True
+        if (file := self.take()) is not None:
+            file.remove()
 
 
 @dataclass(frozen=True)
 class Position:
-    """Where a request stands: its lane and `step` of `steps`, as the engine last told."""
+    """Where a request stands: its lane and `step` of `steps`, as the engine last told, and how it looks."""
 
     lane: str
     step: int = 0
     steps: int = 0
+    preview: LatestPreview = field(default_factory=LatestPreview, compare=False, repr=False)
 
 
 @dataclass
@@ -39,11 +71,13 @@ class Pending:
     request: RenderRequest
     future: Future[Rendered]
     position: Position | None = None
+    preview: LatestPreview = field(default_factory=LatestPreview)
 
     def end(self, outcome: Rendered | Exception) -> None:
         """Tell whoever waits; input files that the engine did not read go."""
         for file in self.request.spool_files:
             file.remove()
+        self.preview.close()
         if isinstance(outcome, Rendered):
             self.future.set_result(outcome)
         else:
