@@ -15,8 +15,10 @@ from tests.stepping.custom import ModuleContract
 from tests.stepping.pipelines import seeded, tiny
 from workers import Omni
 from workers.dialect import REFUSED
-from workers.engine import OmniDiffusionConfig, OmniDiffusionSamplingParams
+from workers.engine import DiffusionEngine, OmniDiffusionConfig, OmniDiffusionSamplingParams
+from workers.engine_process.describe import call_style, describe, pipeline_of
 from workers.prompts import read_prompts
+from workers.registry import ModelRow
 
 SMALL: dict[str, Any] = {"width": 48, "height": 32, "num_inference_steps": 2, "seed": 1}
 TENSORS = {"output_type": "pt", "max_sequence_length": 48}
@@ -158,6 +160,18 @@ def test_a_torch_module_of_the_contract_is_batched() -> None:
     for index in (0, 1, 3):
         (request,) = read_prompts("one", small[index])[0].requests
         torch.testing.assert_close(results[index].images[0], alone(request).output, rtol=1e-4, atol=1e-5)
+
+
+def test_a_worker_describes_a_custom_class_by_the_pipeline_inside(
+    text: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.models.adapter.load_pipeline", lambda _od_config: text)
+    custom = {"pipeline_class": "tests.stepping.custom.CustomPipeline"}
+    row = ModelRow("mine", "a/b", load_format="custom_pipeline", custom_pipeline_args=custom)
+    engine = DiffusionEngine(row.engine_config())
+    assert pipeline_of(engine) is text
+    assert call_style(pipeline_of(engine)).extra == {"output_type": "pt"}
+    assert "num_inference_steps" in describe(row, engine)["card"]["parameters_schema"]["properties"]
 
 
 @pytest.mark.parametrize(

@@ -41,9 +41,12 @@ def describe(row: ModelRow, engine: DiffusionEngine) -> dict[str, Any]:
 
 
 def pipeline_of(engine: DiffusionEngine) -> Any:
-    """The pipeline that an engine runs; a stand-in with the right signature for the simulated device."""
+    """The pipeline that an engine runs; a stand-in with the right signature for the simulated device.
+
+    A custom class that wraps a pipeline is called with what that takes, and described by it.
+    """
     runner = getattr(engine.executor, "model_runner", None)
-    return SimulatedPipeline() if runner is None else runner.pipeline
+    return SimulatedPipeline() if runner is None else getattr(runner.pipeline, "pipeline", runner.pipeline)
 
 
 def call_style(pipeline: Any) -> CallStyle:
