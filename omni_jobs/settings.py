@@ -61,7 +61,7 @@ class Settings(BaseSettings):
         description="Address at which others reach the API; links in answers and webhooks begin with it.",
     )
     link_seconds: int = Field(3600, ge=10, le=604_800, description="Life of a signed link to an artifact.")
-    stream_seconds: float = Field(3600.0, gt=0, description="Event streams and long polls end by then; clients resume.")
+    stream_seconds: float = Field(3600.0, gt=0, description="Event streams and long polls end by then.")
     max_body_bytes: int = Field(16 * 2**20, ge=1024, description="Largest JSON body of an HTTP request.")
     webhook_allow: str = Field("", description="Comma list of host:port a webhook may reach though not public.")
     webhook_waits: str = Field(

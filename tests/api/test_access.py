@@ -26,7 +26,7 @@ def locked(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 @pytest.mark.parametrize("header", [None, "Bearer wrong", f"Basic {KEY}", f"Bearer {KEY}x", "Bearer ö"])
 @pytest.mark.parametrize("path", ["/v1/jobs", "/v1/models", "/v1/events", "/metrics", "/v1/jobs/job_1/events"])
 def test_without_the_key_nothing_is_told(locked: str, header: str | None, path: str) -> None:
-    headers = {} if header is None else {"authorization": header.encode()}
+    headers = [] if header is None else [(b"authorization", header.encode())]
     answer = httpx.get(f"{locked}{path}", headers=headers)
     assert (answer.status_code, answer.json()["error_type"]) == (401, "invalid_api_key")
     assert answer.headers["www-authenticate"] == "Bearer"

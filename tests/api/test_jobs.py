@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -109,7 +110,7 @@ def test_a_body_that_is_no_json_is_refused(http: httpx.Client, content: bytes, k
 
 
 def test_a_body_above_the_limit_is_refused_while_it_arrives(http: httpx.Client) -> None:
-    def chunks() -> object:
+    def chunks() -> Iterator[bytes]:
         yield b'{"prompt": "'
         for _ in range(40):
             yield b"x" * 10_000
@@ -123,7 +124,7 @@ def test_a_list_is_paged_and_filtered(http: httpx.Client) -> None:
     found: list[str] = []
     cursor: str | None = None
     while True:
-        given = {"tag": "paged", "limit": 2} | ({"cursor": cursor} if cursor else {})
+        given: dict[str, str | int] = {"tag": "paged", "limit": 2} | ({"cursor": cursor} if cursor else {})
         page = http.get("/v1/jobs", params=given).json()
         found += [job["id"] for job in page["jobs"]]
         cursor = page.get("cursor")

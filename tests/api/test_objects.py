@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -27,7 +28,7 @@ def test_an_upload_can_be_used_in_a_job(served: Served, http: httpx.Client, form
     assert http.post("/v1/jobs", json=job_body(task="edit", images=[upload["id"]])).status_code == 201
 
 
-def chunks(count: int) -> object:
+def chunks(count: int) -> Iterator[bytes]:
     for _ in range(count):
         yield b"x" * 10_000
 

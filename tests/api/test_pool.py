@@ -192,7 +192,8 @@ def test_no_submit_is_lost_or_doubled_and_answers_stay_quick_while_the_pool_is_f
         jobs = [store.get("default", job_id) for job_id in ids]
         assert {job.status for job in jobs} == {Status.SUCCEEDED}
         assert all(
-            [event.type for event in store.events("default", job.id)].count("job.succeeded") == 1 for job in jobs
+            [event.type for event in store.events("default", job.id)].count(EventType.SUCCEEDED) == 1
+            for job in jobs
         )
     finally:
         store.close()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 from jsonschema import Draft7Validator
 
 from omni_jobs.settings import PREFIX, Settings

@@ -58,7 +58,12 @@ def test_a_redirect_is_a_failure_and_is_not_followed() -> None:
 
 def test_loopback_that_is_not_allowed_is_never_connected_to() -> None:
     seen: list[Request] = []
-    with scripted(lambda request: seen.append(request) or Said()) as address:
+
+    def note(request: Request) -> Said:
+        seen.append(request)
+        return Said()
+
+    with scripted(note) as address:
         answer = run(send(f"{address}/hook", 1))
     assert answer.is_refused
     assert seen == []
@@ -149,7 +154,7 @@ def test_the_certificate_is_checked_against_the_name_in_the_url(
 ) -> None:
     port, seen = tls_server
     trust = ssl.create_default_context(cafile=str(certificate))
-    options = {"resolve": loopback, "trust": trust}
+    options: dict[str, Any] = {"resolve": loopback, "trust": trust}
     assert run(send(f"https://{NAME}:{port}/x", port, host=NAME, **options)).status == 204
     assert seen == [(NAME, f"{NAME}:{port}")]
     other = run(send(f"https://other.example:{port}/x", port, host="other.example", **options))
