@@ -29,8 +29,10 @@ from workers.shapes.scene import (
     Jitter,
     Scene,
     all_scenes,
+    draw_mask,
     held_out_scenes,
     is_held_out,
+    paint,
     render,
     training_scenes,
 )
@@ -78,10 +80,19 @@ def test_the_judge_sees_no_shape_in_noise() -> None:
     assert judge(noise).shape is None
 
 
-def test_two_shapes_are_not_one() -> None:
-    left = render(Scene("circle", "red", "left", "white"), Jitter(0, 0, 13))
-    right = render(Scene("circle", "red", "right", "white"), Jitter(0, 0, 13))
-    assert judge(np.minimum(left, right)).shape is None
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_shape_one_pixel_too_thick_is_still_that_shape(shape: str) -> None:
+    mask = draw_mask(shape, 32, 32, 13.5) > 0.5
+    for axis, shift in ((0, 1), (0, -1), (1, 1), (1, -1)):
+        mask = mask | np.roll(draw_mask(shape, 32, 32, 13.5) > 0.5, shift, axis)
+    assert judge(paint(mask.astype(np.float32), "red", "white")).shape == shape
+
+
+@pytest.mark.parametrize("pair", [("left", "right"), ("top", "bottom"), ("top left", "bottom right")])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_two_of_a_shape_are_not_one(shape: str, pair: tuple[str, str]) -> None:
+    first, second = (render(Scene(shape, "red", position, "white"), Jitter(0, 0, 13)) for position in pair)
+    assert judge(np.minimum(first, second)).shape is None
 
 
 def test_held_out_scenes_are_a_tenth_and_never_trained() -> None:

@@ -62,10 +62,11 @@ class SceneSource:
         self._centred = tuple(scene for scene in self._scenes if scene.position == "center")
         self._palette = torch.tensor([PALETTE[name] for name in COLOURS]).float() / 127.5 - 1
 
-    def pictures(self, count: int) -> Tensor:
-        """Clean pictures, float32 (count, 64, 64, 3) in [-1, 1]."""
+    def pictures(self, count: int) -> tuple[Tensor, Tensor]:
+        """Clean pictures, float32 (count, 64, 64, 3) in [-1, 1], and loss weights, (count, 1, 64, 64)."""
         scenes = [self._scene() for _ in range(count)]
-        return self._paint(scenes, self._random.integers(JITTERS, size=count))[0]
+        pictures, weights = self._paint(scenes, self._random.integers(JITTERS, size=count))
+        return pictures, weights.view(-1, 1, 8, 8).repeat_interleave(8, 2).repeat_interleave(8, 3)
 
     def generations(self, count: int) -> Batch:
         """Scenes with prompts that describe them."""

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional
+from diffusers import AutoencoderKL
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from workers.shapes.data import SceneSource
 from workers.shapes.encoder import write_encoder
@@ -27,16 +28,62 @@ from workers.shapes.scene import draw_jitter, held_out_scenes, render
 
 BATCH = 16
 LEARNING_RATE = 2e-3
-NOISE = 0.2
+NOISE = 0.1
 DECAY_FROM = 0.6
 REPORT_SECONDS = 60.0
 
 
-def decoder_loss(vae: Any, decode: Any, pictures: Tensor, latents: Tensor) -> Tensor:
-    """Absolute and squared error of pictures (batch, 3, 64, 64) decoded from noisy latents."""
+class Folded(nn.Module):
+    """Keeps a convolution's kernel (out, in, high, wide) as the matrix that Muon needs."""
+
+    def __init__(self, kernel: Tensor) -> None:
+        super().__init__()
+        self.out, self.into, self.high, self.wide = kernel.shape
+
+    def forward(self, matrix: Tensor) -> Tensor:
+        """The kernel, channels last in memory, of a matrix (out, high * wide * in)."""
+        return matrix.view(self.out, self.high, self.wide, self.into).permute(0, 3, 1, 2)
+
+    def right_inverse(self, kernel: Tensor) -> Tensor:
+        """The matrix of a kernel."""
+        return kernel.permute(0, 2, 3, 1).reshape(self.out, -1)
+
+
+def optimizers_of(decoder: nn.Module) -> list[torch.optim.Optimizer]:
+    """Muon for the kernels, which become matrices, and AdamW for the rest."""
+    for module in [module for module in decoder.modules() if isinstance(module, nn.Conv2d)]:
+        parametrize.register_parametrization(module, "weight", Folded(module.weight))
+    matrices = [parameter for parameter in decoder.parameters() if parameter.ndim == 2]
+    rest = [parameter for parameter in decoder.parameters() if parameter.ndim != 2]
+    return [
+        torch.optim.Muon(matrices, lr=LEARNING_RATE, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(rest, lr=LEARNING_RATE, weight_decay=0.0),
+    ]
+
+
+def save(vae: Any, folder: Path) -> None:
+    """Save a copy with plain kernels under `folder/vae`."""
+    plain = build_vae()
+    state = {
+        name.replace("parametrizations.weight.original", "weight"): value
+        for name, value in vae.state_dict().items()
+    }
+    shapes = {name: value.shape for name, value in plain.state_dict().items()}
+    for name, value in state.items():
+        if value.shape != shapes[name]:
+            out, into, high, wide = shapes[name]
+            state[name] = value.view(out, high, wide, into).permute(0, 3, 1, 2)
+    plain.load_state_dict(state)
+    plain.save_pretrained(folder / "vae")
+
+
+def decoder_loss(vae: Any, decode: Any, pictures: Tensor, latents: Tensor, weights: Tensor) -> Tensor:
+    """Weighted absolute and squared error of pictures (batch, 3, 64, 64) decoded from noisy latents."""
     noise = NOISE * torch.rand(latents.shape[0], 1, 1, 1) * torch.randn_like(latents)
     decoded = decode(vae.post_quant_conv(latents + noise))
-    return functional.l1_loss(decoded, pictures) + functional.mse_loss(decoded, pictures)
+    error: Tensor = (decoded - pictures).abs()
+    weighted: Tensor = weights * (error + error.square())
+    return weighted.mean()
 
 
 @torch.no_grad()
@@ -52,29 +99,31 @@ def reconstruction_share(vae: Any, count: int = 100) -> float:
     return 100 * float(np.mean(right))
 
 
-def train(folder: Path, minutes: float, seed: int) -> None:
-    """Train for that long and save the whole autoencoder under `folder/vae`."""
+def train(folder: Path, minutes: float, seed: int, resume: bool) -> None:
+    """Train for that long, from the last result or from nothing, and save the autoencoder under `folder/vae`."""
     torch.manual_seed(seed)
     basis = fit_basis()
     source = SceneSource(build_tokenizer(), basis, seed)
-    vae = build_vae()
+    vae = AutoencoderKL.from_pretrained(folder / "vae") if resume else build_vae()
     write_encoder(vae, basis)
-    vae.encoder.requires_grad_(False)
-    vae.quant_conv.requires_grad_(False)
+    vae.requires_grad_(False)
+    vae.decoder.requires_grad_(True)
     vae.to(memory_format=torch.channels_last)
+    optimizers = optimizers_of(vae.decoder)
     decode = torch.compile(vae.decoder)
-    optimizer = torch.optim.AdamW([p for p in vae.parameters() if p.requires_grad], lr=LEARNING_RATE)
     started = reported = time.monotonic()
     step, losses = 0, []
     while (share_done := (time.monotonic() - started) / (minutes * 60)) < 1:
-        pictures = source.pictures(BATCH)
-        loss = decoder_loss(vae, decode, pictures.permute(0, 3, 1, 2), basis.encode(pictures))
-        optimizer.zero_grad(set_to_none=True)
+        pictures, weights = source.pictures(BATCH)
+        loss = decoder_loss(vae, decode, pictures.permute(0, 3, 1, 2), basis.encode(pictures), weights)
         torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
-        for group in optimizer.param_groups:
-            group["lr"] = LEARNING_RATE * max(0.01, min(1.0, (1 - share_done) / (1 - DECAY_FROM), (step + 1) / 50))
-        optimizer.step()
+        nn.utils.clip_grad_norm_(vae.decoder.parameters(), 1.0)
+        factor = max(0.01, min(1.0, (1 - share_done) / (1 - DECAY_FROM), (step + 1) / 50))
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = LEARNING_RATE * factor
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         step += 1
         losses.append(float(loss.detach()))
         if time.monotonic() - reported > REPORT_SECONDS:
@@ -84,9 +133,9 @@ def train(folder: Path, minutes: float, seed: int) -> None:
                 flush=True,
             )
             reported, losses = time.monotonic(), []
-            vae.save_pretrained(folder / "vae")
+            save(vae, folder)
     print("right", reconstruction_share(vae, 300), flush=True)
-    vae.save_pretrained(folder / "vae")
+    save(vae, folder)
 
 
 def main() -> None:
@@ -95,9 +144,10 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="the autoencoder goes to its folder vae")
     parser.add_argument("--minutes", type=float, default=12.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--continue", dest="resume", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    train(arguments.folder, arguments.minutes, arguments.seed)
+    train(arguments.folder, arguments.minutes, arguments.seed, arguments.resume)
 
 
 if __name__ == "__main__":
