@@ -20,6 +20,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all,test]'
 	touch $@
 
+demo: install  ## The whole service at work, checked and measured; ARGS=--keep leaves it up, ARGS=--s3 stores on S3
+	$(BIN)/omni-jobs demo $(ARGS)
+
+try: install  ## One picture and no server: make try PROMPT="a red circle on white"
+	$(BIN)/omni-jobs try "$(or $(PROMPT),a red circle on white)" $(ARGS)
+
 test: install  ## The tests, at most ten minutes on two cores
 	$(BIN)/python -m pytest -m 'not slow and not gpu and not chaos and not browser and not vllm'
 
@@ -34,6 +40,10 @@ conformance: install  ## Every pipeline of the zoo, alone against together; writ
 
 eval-demo-model: install  ## Judge the demo model on prompts that training never saw
 	$(BIN)/python -m workers.shapes.evaluate
+
+docs: install  ## Write the generated parts of the documentation
+	$(BIN)/python -m tests.docs.pages
+	$(BIN)/python -m omni_jobs.cli.reference > docs/cli.md
 
 lock: install  ## Write the exact versions of this environment to constraints.txt
 	$(BIN)/python -m pip freeze --exclude-editable | grep -v '^omni-jobs' | sed -E 's/(torch==[0-9.]+)\+cpu/\1/' > constraints.txt

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from omni_jobs.errors import Misconfigured
-from workers.registry import ModelRow, read_rows
+from workers.registry import ModelRow, read_rows, row_from
+from workers.shapes import DEFAULT_PARAMETERS, WEIGHTS
 
 TOML = """
 [models.fast]
@@ -64,3 +65,12 @@ def test_a_folder_without_a_pipeline_is_refused_before_anything_starts(tmp_path:
         read_rows(None, [f"m={tmp_path}"])
     with pytest.raises(Misconfigured, match="no spaces"):
         ModelRow("a b", "simulated")
+
+
+def test_a_packaged_model_needs_no_source_and_keeps_its_defaults_with_another(tmp_path: Path) -> None:
+    packaged = row_from("shapes", {})
+    assert (packaged.source, packaged.defaults) == (str(WEIGHTS), DEFAULT_PARAMETERS)
+    (other,) = read_rows(config(tmp_path, '[models.shapes]\ncaps = "fixed(2)"'), ["shapes=simulated"])
+    assert (other.source, other.caps, other.defaults) == ("simulated", "fixed(2)", DEFAULT_PARAMETERS)
+    with pytest.raises(Misconfigured, match=r"NAME=SOURCE.*shapes"):
+        read_rows(None, ["circles"])

@@ -1,0 +1,143 @@
+"""The generated parts of the documentation: `python -m tests.docs.pages` writes them, a test keeps them current.
+
+A part stands between two comments, `<!-- NAME -->` and `<!-- end of NAME -->`; what is outside is written by hand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, Field, fields
+from pathlib import Path
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from omni_jobs.schemas import MOVES, Phase, Status
+from omni_jobs.settings import PREFIX, Settings
+from workers.registry import ModelRow
+
+ROOT = Path(__file__).resolve().parents[2]
+
+#: The settings that the README shows; the others stand in docs/configuration.md.
+FIRST_SETTINGS = (
+    "redis_url",
+    "storage_url",
+    "data_dir",
+    "config",
+    "api_host",
+    "api_port",
+    "api_key",
+    "signing_secret",
+    "slots",
+    "webhook_allow",
+)
+MODEL_KEYS = {
+    "source": "A folder written by `save_pretrained`, a hub id (`owner/name`, also `@revision`) or `simulated`.",
+    "dtype": "`float32`, `float16` or `bfloat16` (or `fp32`, `fp16`, `bf16`); `float32` if absent.",
+    "device": "A torch device; `cuda` if there is one, else `cpu`.",
+    "variant": "Variant of the weight files, as diffusers knows it (`fp16`).",
+    "load_format": "How the weights come: `default` is a diffusers folder of safetensors.",
+    "custom_pipeline_args": "Arguments of a custom pipeline.",
+    "executor": "`uni`, `mp`, `simulated`, or the qualified name of an executor class.",
+    "num_gpus": "Devices that one copy of the model spans.",
+    "caps": "How many calls may share a forward: `measured` on this device, or `fixed(8)`.",
+    "max_num_seqs": "Outputs in flight in one engine.",
+    "trust_remote_code": "Whether code of the model's own may run: trust its author with the machine.",
+    "options": "Options of the executor.",
+    "defaults": "Parameters that a job leaves out, by diffusers' names.",
+    "limits": "Greatest value of a parameter, by name.",
+    "max_pixels": "Greatest width times height of an output.",
+    "description": "Shown in the catalogue; the pipeline class's own words if empty.",
+    "licence": "Shown in the catalogue.",
+    "call_budget_seconds": "A call that takes longer means a hung device: its leases end.",
+    "load_budget_seconds": "The same for loading.",
+}
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def settings_table(names: Sequence[str]) -> str:
+    """Environment variable, default and meaning of these settings."""
+    chosen = [(name, Settings.model_fields[name]) for name in names]
+    rows = [[f"`{PREFIX}{name.upper()}`", _setting_default(item), item.description or ""] for name, item in chosen]
+    return table(("variable", "default", "meaning"), rows)
+
+
+def _setting_default(item: FieldInfo) -> str:
+    value = item.default
+    shown = value.get_secret_value() if isinstance(value, SecretStr) else value
+    return "" if shown in (None, "") else f"`{shown}`"
+
+
+def model_table() -> str:
+    """Key, default and meaning of what a model's table in `omni.toml` may hold."""
+    keys = [item for item in fields(ModelRow) if item.name != "name"]
+    return table(
+        ("key", "default", "meaning"), [[f"`{key.name}`", _key_default(key), MODEL_KEYS[key.name]] for key in keys]
+    )
+
+
+def _key_default(key: Field[object]) -> str:
+    if key.default_factory is not MISSING:
+        return "`{}`"
+    if key.default is MISSING:
+        return "required"
+    if isinstance(key.default, bool):
+        return f"`{str(key.default).lower()}`"
+    return "" if key.default in (None, "") else f"`{key.default}`"
+
+
+def lifecycle() -> str:
+    """The statuses, the moves between them, and a diagram of both."""
+    statuses = [[f"`{status}`", "yes" if status.is_terminal else "", status.sentence] for status in Status]
+    moves = [[f"`{one}`", f"`{other}`", why] for one, others in MOVES.items() for other, why in others.items()]
+    arrows = [
+        f"    {one} --> {other}: {why.replace(',', '')}"
+        for one, others in MOVES.items()
+        for other, why in others.items()
+    ]
+    ends = [f"    {status} --> [*]" for status in Status if status.is_terminal]
+    diagram = ["```mermaid", "stateDiagram-v2", f"    [*] --> {Status.QUEUED}: submitted", *arrows, *ends, "```"]
+    phases = ", ".join(f"`{phase}`" for phase in Phase)
+    return "\n\n".join(
+        [
+            table(("status", "final", "meaning"), statuses),
+            "## The moves\nNo other is possible: one function makes them, in one atomic Lua script.",
+            table(("from", "to", "why"), moves),
+            "\n".join(diagram),
+            f"A running job announces its phase with its progress: {phases}.",
+        ]
+    )
+
+
+#: What stands where: page, name of the part, its text.
+PARTS: tuple[tuple[str, str, Callable[[], str]], ...] = (
+    ("README.md", "settings", lambda: settings_table(FIRST_SETTINGS)),
+    ("docs/configuration.md", "all settings", lambda: settings_table(list(Settings.model_fields))),
+    ("docs/configuration.md", "keys of a model", model_table),
+    ("docs/lifecycle.md", "lifecycle", lifecycle),
+)
+
+
+def replaced(text: str, name: str, part: str) -> str:
+    """The page with this part as it should be. Raises ValueError if the page has no place for it."""
+    pattern = re.compile(rf"(<!-- {re.escape(name)} -->\n).*?(<!-- end of {re.escape(name)} -->)", re.DOTALL)
+    if not pattern.search(text):
+        raise ValueError(f"there is no <!-- {name} --> ... <!-- end of {name} -->")
+    return pattern.sub(lambda match: f"{match[1]}\n{part}\n\n{match[2]}", text)
+
+
+def main() -> None:
+    """Write every part into its page."""
+    for page, name, make in PARTS:
+        path = ROOT / page
+        path.write_text(replaced(path.read_text("utf-8"), name, make()), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
