@@ -124,7 +124,7 @@ def test_a_list_is_paged_and_filtered(http: httpx.Client) -> None:
     found: list[str] = []
     cursor: str | None = None
     while True:
-        given: dict[str, str | int] = {"tag": "paged", "limit": 2} | ({"cursor": cursor} if cursor else {})
+        given = {"tag": "paged", "limit": "2"} | ({"cursor": cursor} if cursor else {})
         page = http.get("/v1/jobs", params=given).json()
         found += [job["id"] for job in page["jobs"]]
         cursor = page.get("cursor")
