@@ -22,7 +22,7 @@ from workers.stepping.clone import PipelineCloner
 from workers.stepping.contracts import run_of
 from workers.stepping.encode_cache import EncodeCache
 from workers.stepping.fiber import RUN_HERE, ComponentCall, Fiber, Raised, Returned, Stop
-from workers.stepping.forwards import Forwards, SideEffects, is_out_of_memory
+from workers.stepping.forwards import Forwards, Outcome, SideEffects, is_out_of_memory
 from workers.stepping.lanes import lane_of
 from workers.stepping.leaves import describe
 from workers.stepping.plan import PendingCall
@@ -138,6 +138,9 @@ class DiffusionModelRunner:
     def _answer(self, call: PendingCall, answer: Any, shared: bool) -> Advance:
         """Resume a fiber with its call's output; encodings come from memory, or are remembered on the way."""
         running, key = self._running[call.request_id], self._encodings.key(call)
+        if isinstance(answer, Outcome):
+            call.fiber.ambient.keep(answer.traces)
+            answer = answer.output
         if key is None:
             return self._advance(running, call.fiber.resume(answer))
         if answer is RUN_HERE:
@@ -146,9 +149,9 @@ class DiffusionModelRunner:
                 self.stats.encode_hits += 1
                 return self._advance(running, call.fiber.resume(remembered))
             try:
-                answer = self._forwards.alone(call)
+                answer = self._forwards.alone(call).output
             except SideEffects as effect:
-                return self._advance(running, call.fiber.resume(effect.output))
+                return self._advance(running, call.fiber.resume(effect.outcome.output))
             except Exception as error:  # noqa: BLE001 - raised where the pipeline called, as it would have been
                 return self._advance(running, call.fiber.throw(error))
         self._encodings.put(key, answer, alone=not shared)
