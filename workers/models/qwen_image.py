@@ -22,7 +22,7 @@ from workers.stepping.protocol import DiffusionRequestState
 CALL = inspect.signature(QwenImagePipeline.__call__)
 
 
-class QwenImageStepPipeline(QwenImagePipeline):  # type: ignore[misc]
+class QwenImageStepPipeline(QwenImagePipeline):
     """QwenImagePipeline with native steps; called plainly it is its parent."""
 
     supports_step_execution: ClassVar[bool] = True
