@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -48,3 +49,14 @@ def store(settings: Settings) -> Iterator[JobStore]:
     opened = connect(settings)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the demo model's classes with random weights, for tests of anything but what is drawn."""
+    from workers.shapes.probe import pipeline_of
+    from workers.shapes.train import Trainee
+
+    folder = tmp_path_factory.mktemp("untrained")
+    pipeline_of(Trainee(seed=0).eval()).save_pretrained(folder)
+    return folder

@@ -25,12 +25,13 @@ def draw(question: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         Misconfigured: the model does not load, or makes no pictures.
     """
+    (row,) = read_rows(None, [question["model"]])
+    # Only now: a wrong name is said at once.
     import torch
     from PIL import Image
 
     from workers.loader import load_pipeline
 
-    (row,) = read_rows(None, [question["model"]])
     started = time.perf_counter()
     pipeline = load_pipeline(row.engine_config())
     pipeline.set_progress_bar_config(disable=True)

@@ -60,7 +60,7 @@ def try_one(
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
     path = output or cli.settings().data_dir / "try" / f"{_slug(prompt)}-{seed}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
-    question = {
+    question: dict[str, object] = {
         "prompt": prompt,
         "model": model,
         "image": image and str(image),

@@ -7,7 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,9 +49,12 @@ def run_demo(options: Options, console: Console) -> bool:
     """
     pictures = _fresh_folder(options.folder)
     began = time.monotonic()
+    storage: AbstractContextManager[dict[str, str]] = (
+        s3_settings(options.folder) if options.s3 else nullcontext({})
+    )
     with (
         receiving() as receiver,
-        s3_settings(options.folder) if options.s3 else nullcontext({}) as settings,
+        storage as settings,
         _service(options, receiver, settings, console) as service,
     ):
         console.print(f"ready after {time.monotonic() - began:.1f} s at {service.api_url}", highlight=False)

@@ -18,17 +18,6 @@ from storage import open_store
 COMMAND = [sys.executable, "-m", "omni_jobs.cli"]
 
 
-@pytest.fixture(scope="module")
-def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of the packaged model's classes with random weights."""
-    from workers.shapes.probe import pipeline_of
-    from workers.shapes.train import Trainee
-
-    folder = tmp_path_factory.mktemp("untrained")
-    pipeline_of(Trainee(seed=0).eval()).save_pretrained(folder)
-    return folder
-
-
 def omni(*arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
     own = {name: value for name, value in os.environ.items() if not name.startswith("OMNI_")}
     done = subprocess.run(
@@ -40,11 +29,8 @@ def omni(*arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
 
 def test_try_draws_one_picture_and_edits_it(untrained: Path, tmp_path: Path) -> None:
     model = f"shapes={untrained}"
-    first = json.loads(
-        omni(
-            "try", "a red circle on white", "--model", model, "--seed", "3", "--data", str(tmp_path), "--json"
-        ).stdout
-    )
+    options = ["--seed", "3", "--data", str(tmp_path), "--json"]
+    first = json.loads(omni("try", "a red circle on white", "--model", model, *options).stdout)
     assert first["path"] == str(tmp_path / "try" / "a-red-circle-on-white-3.png")
     with Image.open(first["path"]) as picture:
         assert picture.size == (64, 64)

@@ -1,4 +1,4 @@
-"""A service as the README says to start it, and a small model with the packaged one's classes."""
+"""A service as the README says to start it."""
 
 from __future__ import annotations
 
@@ -48,14 +48,3 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         finally:
             process.terminate()
             process.wait(60)
-
-
-@pytest.fixture(scope="session")
-def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of the packaged model's classes with random weights: what is drawn does not matter here."""
-    from workers.shapes.probe import pipeline_of
-    from workers.shapes.train import Trainee
-
-    folder = tmp_path_factory.mktemp("untrained")
-    pipeline_of(Trainee(seed=0).eval()).save_pretrained(folder)
-    return folder
