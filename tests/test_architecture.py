@@ -79,7 +79,7 @@ def test_exported_names_exist_and_are_sorted(package: str) -> None:
                 subprocess.run([sys.executable, "-c", probe], check=True, cwd=ROOT)
 
 
-TORCH_FREE = ["omni_jobs", "omni_jobs.client", "omni_jobs.cli", "omni_jobs.api.app", "workers.app", "workers.engine"]
+TORCH_FREE = ("omni_jobs.client", "omni_jobs.cli", "omni_jobs.api.app", "workers.app", "workers.engine")
 
 
 @pytest.mark.parametrize("module", TORCH_FREE)

@@ -46,5 +46,7 @@ def test_it_imports_and_answers_outside_the_repository(unpacked: Path, tmp_path:
     run = [sys.executable, "-c", PROBE, str(unpacked)]
     version = subprocess.run(run, check=True, cwd=tmp_path, env=environment, capture_output=True, text=True).stdout
     command = [sys.executable, "-m", "omni_jobs.cli", "--version"]
-    shown = subprocess.run(command, check=True, cwd=tmp_path, env=environment, capture_output=True, text=True).stdout
+    shown = subprocess.run(
+        command, check=True, cwd=tmp_path, env=environment, capture_output=True, text=True
+    ).stdout
     assert version.strip() in shown

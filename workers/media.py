@@ -108,7 +108,7 @@ def _exif(text: str | None) -> bytes:
     exif = Image.Exif()
     if text is not None:
         exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = b"UNICODE\0" + text.encode("utf-16-be")
-    return exif.tobytes()
+    return bytes(exif.tobytes())
 
 
 def _mp4(file: SpoolFile, options: OutputOptions, text: str | None) -> bytes:

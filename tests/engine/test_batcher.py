@@ -28,7 +28,9 @@ def call_of(index: int, key: str, lane: Lane) -> CallInfo:
 
 @settings(max_examples=300, deadline=None)
 @given(arrivals, st.integers(1, 8))
-def test_every_call_is_served_once_in_a_batch_of_its_key(items: list, cap: int) -> None:
+def test_every_call_is_served_once_in_a_batch_of_its_key(
+    items: list[tuple[str, Lane, int, float | None, int]], cap: int
+) -> None:
     batcher = Batcher(fixed(cap))
     served: Counter[int] = Counter()
     for index, (key, lane, priority, deadline, batches) in enumerate(items):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import torch
@@ -41,7 +42,7 @@ class UpsideDown(QwenImagePipeline):
         output.images = [image.flip(-2) for image in output.images]
         return output
 
-    __call__.__signature__ = __import__("inspect").signature(QwenImagePipeline.__call__)
+    vars()["__call__"].__signature__ = inspect.signature(QwenImagePipeline.__call__)
 
 
 class ModuleContract(nn.Module):

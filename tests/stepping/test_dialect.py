@@ -87,13 +87,18 @@ def test_the_calls_of_the_model_guide(folder: str, tmp_path: Path) -> None:
 
 def test_prompts_share_forwards_and_keep_their_own_parameters(text: Any) -> None:
     omni = Omni(pipeline=text)
-    prompts = ["a cat", {"prompt": "a dog in the rain", "negative_prompt": "blurry"}, "a bird"]
+    prompts: list[str | dict[str, str]] = [
+        "a cat",
+        {"prompt": "a dog in the rain", "negative_prompt": "blurry"},
+        "a bird",
+    ]
     own = [params(seed=index, num_inference_steps=2 + index) for index in range(3)]
     results = omni.generate(prompts, own)
     assert [result.prompt for result in results] == prompts
     assert omni.stats.forwards < omni.stats.calls
     for index, result in enumerate(results):
-        prompt = prompts[index] if isinstance(prompts[index], dict) else {"prompt": prompts[index]}
+        one = prompts[index]
+        prompt = one if isinstance(one, dict) else {"prompt": one}
         rest = {"width": 48, "height": 32, "num_inference_steps": 2 + index, "generator": seeded(index)}
         plain = text(**prompt, **rest, **TENSORS)
         assert same(result.images, list(plain.images), 1e-4)
@@ -105,6 +110,7 @@ def test_outputs_of_one_prompt_have_the_seeds_that_follow(text: Any) -> None:
     (result,) = Omni(pipeline=text, caps="fixed(1)").generate("a cat", params(seed=7, num_outputs_per_prompt=3))
     assert [output.seed for output in result.outputs] == [7, 8, 9]
     for output in result.outputs:
+        assert output.seed is not None
         rest = {"width": 48, "height": 32, "num_inference_steps": 2, "generator": seeded(output.seed)}
         assert same(output.images, list(text(prompt="a cat", **rest, **TENSORS).images))
 

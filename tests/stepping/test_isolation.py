@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 import torch
 
 from tests.stepping.pipelines import seeded, tiny
 from workers import Omni
-from workers.engine import DiffusionEngine, OmniDiffusionConfig, OmniDiffusionRequest, RequestCanceled
+from workers.engine import DiffusionEngine, EngineEvent, OmniDiffusionConfig, OmniDiffusionRequest, RequestCanceled
 
 
 def test_the_pipeline_is_left_unchanged() -> None:
@@ -26,7 +27,11 @@ def test_the_pipeline_is_left_unchanged() -> None:
 
 def test_one_bad_call_fails_alone() -> None:
     pipeline = tiny()
-    calls = [{"generator": seeded(0)}, {"generator": seeded(1), "fail_at": 1}, {"generator": seeded(2)}]
+    calls: list[dict[str, Any]] = [
+        {"generator": seeded(0)},
+        {"generator": seeded(1), "fail_at": 1},
+        {"generator": seeded(2)},
+    ]
     good, bad, also_good = Omni(pipeline=pipeline).map(calls, return_exceptions=True)
     assert isinstance(bad, ArithmeticError)
     torch.testing.assert_close(good, pipeline(generator=seeded(0)))
@@ -69,7 +74,7 @@ def test_more_calls_than_fit_at_once_come_back_in_order() -> None:
 
 def test_a_canceled_request_is_dropped_before_its_next_call() -> None:
     pipeline = tiny()
-    events = []
+    events: list[EngineEvent] = []
     engine = DiffusionEngine(OmniDiffusionConfig(pipeline=pipeline, caps="fixed(4)"), on_event=events.append)
     engine.submit(OmniDiffusionRequest(arguments={"num_inference_steps": 50}, request_id="long"))
     engine.submit(OmniDiffusionRequest(arguments={"num_inference_steps": 3}, request_id="short"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -37,7 +38,7 @@ def test_together_is_within_the_bound_in_fewer_forwards(name: str) -> None:
     member = case(name)
     pipeline = member.build()
 
-    def inputs(index: int) -> dict:
+    def inputs(index: int) -> dict[str, Any]:
         return member.inputs(seed=index, prompt=UNEQUAL_PROMPTS[index], steps=STEPS[index])
 
     plain = [pipeline(**inputs(index)) for index in range(len(STEPS))]

@@ -11,7 +11,9 @@ from workers import Omni
 STEPS = (2, 5, 3, 4)
 
 
-def run_both(habit: str, dtype: torch.dtype = torch.float32, error: float = 1e-2) -> tuple[list, list, Omni]:
+def run_both(
+    habit: str, dtype: torch.dtype = torch.float32, error: float = 1e-2
+) -> tuple[list[torch.Tensor], list[torch.Tensor], Omni]:
     pipeline = tiny(habit, dtype, error)
     plain = [pipeline(generator=seeded(index), num_inference_steps=steps) for index, steps in enumerate(STEPS)]
     omni = Omni(pipeline=pipeline)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import pytest
@@ -127,9 +128,12 @@ def test_the_state_is_named_not_positional() -> None:
 
 def test_the_state_tells_where_it_is() -> None:
     state = DiffusionRequestState("req", timesteps=torch.tensor([900.0, 400.0]))
-    assert (state.total_steps, state.current_timestep, state.denoise_completed) == (2, 900.0, False)
+    assert state.total_steps == 2
+    assert state.current_timestep == torch.tensor(900.0)
+    assert not state.denoise_completed
     state.step_index = 2
-    assert (state.current_timestep, state.denoise_completed) == (None, True)
+    assert state.current_timestep is None
+    assert bool(state.denoise_completed)
 
 
 @pytest.mark.parametrize("negative", [None, "", " ", "blurry"])
@@ -145,8 +149,12 @@ def test_prompts_mean_the_same_on_both_paths(plain: Any, native: Any, negative: 
 
 
 def test_both_paths_refuse_the_same_arguments(plain: Any, native: Any) -> None:
+    ways: list[Callable[[dict[str, Any]], Any]] = [
+        lambda given: plain(**given),
+        lambda given: driven(native, given),
+    ]
     for wrong, error in (({"colour": "red"}, TypeError), ({"max_sequence_length": 5000}, ValueError)):
-        for run in (lambda arguments: plain(**arguments), lambda arguments: driven(native, arguments)):
+        for run in ways:
             with pytest.raises(error):
                 run(inputs(0, **wrong))
         with pytest.raises(error):
@@ -223,9 +231,9 @@ def test_a_scheduler_step_that_counts_nothing_fails_its_own_request() -> None:
 
 
 def test_progress_of_native_steps_is_counted() -> None:
-    from workers.engine import DiffusionEngine, OmniDiffusionConfig, RequestProgress
+    from workers.engine import DiffusionEngine, EngineEvent, OmniDiffusionConfig, RequestProgress
 
-    seen = []
+    seen: list[EngineEvent] = []
     engine = DiffusionEngine(OmniDiffusionConfig(pipeline=toy(SteppedTiny), caps="fixed(4)"), on_event=seen.append)
     engine.step([OmniDiffusionRequest(arguments={"generator": seeded(1), "num_inference_steps": 4})])
     steps = [(event.step, event.steps) for event in seen if isinstance(event, RequestProgress)]

@@ -168,7 +168,7 @@ def chat_glm() -> Any:
     """A left-padding tokenizer that also gives positions, as Kolors takes it."""
     from transformers import LlamaTokenizer
 
-    class PositionedTokenizer(LlamaTokenizer):  # type: ignore[misc]
+    class PositionedTokenizer(LlamaTokenizer):
         def __call__(self, *arguments: Any, **options: Any) -> Any:
             encoded = super().__call__(*arguments, **options)
             encoded["position_ids"] = (encoded["attention_mask"].cumsum(-1) - 1).clamp(min=0)
