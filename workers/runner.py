@@ -18,6 +18,7 @@ from workers.engine.calls import Advance, CallInfo, Failed, Finished, Lane, Park
 from workers.engine.executor import DeviceOutOfMemory
 from workers.engine.request import DiffusionOutput, OmniDiffusionRequest
 from workers.stepping.ambient import Ambient, ProcessorOverlay
+from workers.stepping.book import Served
 from workers.stepping.clone import PipelineCloner
 from workers.stepping.contracts import run_of
 from workers.stepping.encode_cache import EncodeCache
@@ -27,7 +28,7 @@ from workers.stepping.lanes import lane_of
 from workers.stepping.leaves import describe
 from workers.stepping.plan import PendingCall
 from workers.stepping.preview import Previewer, Watch
-from workers.stepping.proof import Prover, Served
+from workers.stepping.proof import Prover
 
 
 @dataclass

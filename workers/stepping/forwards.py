@@ -13,7 +13,7 @@ import torch
 
 from workers.stepping.ambient import Ambient, Modes, ProcessorOverlay
 from workers.stepping.leaves import Description
-from workers.stepping.merging import Order, Unmergeable, call_arguments, merge, split
+from workers.stepping.merging import Order, Unmergeable, call_arguments, merge, split, substituted
 from workers.stepping.plan import PendingCall
 from workers.stepping.records import is_record, written
 
@@ -96,6 +96,17 @@ class Forwards:
         if versions != _versions(pending.description):
             raise SideEffects("it writes into its arguments", outcome)
         return outcome
+
+    def altered(self, pending: PendingCall, description: Description) -> Outcome:
+        """The call alone with the values that `description` holds; leaves no trace in the request."""
+        args, kwargs = call_arguments(substituted(description))
+        method, ambient = getattr(pending.call.module, pending.call.method), pending.fiber.ambient
+        hub = Ambient(Modes(ambient.modes.grad, False, ambient.modes.autocast), Ambient.capture().random)
+        processors = hub.processors = _widened(ambient.processors, 1)
+        before = _tensors(processors)
+        with torch.inference_mode(ambient.modes.inference):
+            output = hub.run(self._overlay, lambda: method(*args, **kwargs))
+        return Outcome(output, _new(before, _tensors(processors)))
 
     def nudged(self, pending: PendingCall) -> Outcome:
         """The call alone with its sample moved by half a unit in the last place: how rounding alone shows."""

@@ -61,6 +61,10 @@ class Description:
     text_length: int
     opaque: str | None = None
 
+    def contents(self, paths: frozenset[Path]) -> Hashable:
+        """What these leaves hold, for comparing calls."""
+        return tuple(content(leaf.value) for leaf in self.leaves if leaf.path in paths)
+
 
 #: Tables that models use for the whole batch, with or without a batch dimension: never merged unless equal.
 SHARED_NAMES = re.compile(

@@ -72,6 +72,13 @@ def merge(calls: Sequence[Description], order: Order) -> inspect.BoundArguments:
     return inspect.BoundArguments(first.signature, type(first.arguments)(ordered))
 
 
+def substituted(call: Description) -> inspect.BoundArguments:
+    """The call's own arguments, with the values that its leaves hold now."""
+    values: dict[Any, Any] = {leaf.path: leaf.value for leaf in call.leaves}
+    arguments = {name: _rebuild((name,), value, values) for name, value in call.bound.arguments.items()}
+    return inspect.BoundArguments(call.bound.signature, type(call.bound.arguments)(arguments))
+
+
 def call_arguments(bound: inspect.BoundArguments) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Positional and keyword arguments; everything that may be named is, since gaps cannot be positional."""
     args: list[Any] = []

@@ -64,10 +64,10 @@ class Variation:
     roles: tuple[tuple[Path, Role], ...] = ()
     order_roles: int = 1
 
-    def agreement(self, call: Description) -> Hashable:
-        """What must be equal among calls merged this way: the content of the leaves that it shares."""
-        shared = {path for path, role in self.roles if role is Role.SHARED}
-        return tuple(content(leaf.value) for leaf in call.leaves if leaf.path in shared)
+    @property
+    def shared(self) -> frozenset[Path]:
+        """The leaves that calls merged this way must agree on."""
+        return frozenset(path for path, role in self.roles if role is Role.SHARED)
 
 
 #: The rules as they stand.
@@ -107,6 +107,12 @@ def _plain(leaf: Leaf) -> Hashable:
     if leaf.role in (Role.VALUE, Role.TABLE, Role.OPAQUE, Role.SAMPLES):
         return leaf.feature
     return leaf.rows_per_row if leaf.role is Role.ROWS else None
+
+
+def in_key(call: Description, path: Path, level: int) -> bool:
+    """Whether calls with equal keys at this strictness are equal in this leaf anyway."""
+    leaf = next((leaf for leaf in call.leaves if leaf.path == path), None)
+    return leaf is None or leaf.role is Role.SHARED or _counts(leaf, level)
 
 
 def _counts(leaf: Leaf, level: int) -> bool:

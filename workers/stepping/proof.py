@@ -10,43 +10,23 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
+from workers.stepping.book import Entry, Served, Verdict, rules_of
 from workers.stepping.deviation import FLOOR, Deviation, bound, deviation, is_credible
-from workers.stepping.forwards import Forwards, SideEffects
-from workers.stepping.leaves import Description, describe
+from workers.stepping.forwards import REFUSALS, Forwards, SideEffects, is_out_of_memory
+from workers.stepping.leaves import Description, Path, Role, describe
 from workers.stepping.merging import Order, Unmergeable
-from workers.stepping.plan import STRICTEST, PendingCall, Variation, variations
+from workers.stepping.plan import STRICTEST, PendingCall, Variation, in_key, variations
+from workers.stepping.probing import altered, equal_leaves
 
+#: How many calls of a group are altered to prove what was equal in it, and what that may cost in precision.
+PROBED = 3
+PROBE_SLACK = 3.0
 #: About every so many merged batches, one member is run alone and compared.
 AUDIT_PERIOD = 1000
-
-
-#: What calls must have in common at each strictness above the loosest.
-LEVEL_RULES = {1: "equal lengths and rows", 2: "equal timesteps", 3: "equal conditioning"}
-
-
-@dataclass
-class Verdict:
-    """What the book says of a merge plan. `variation` is None when it was refuted, `reason` then says why."""
-
-    variation: Variation | None
-    allowed: Deviation = field(default_factory=Deviation)
-    worst: Deviation = field(default_factory=Deviation)
-    reason: str = ""
-    compositions: set[Hashable] = field(default_factory=set)
-
-
-@dataclass(frozen=True)
-class Served:
-    """The outputs of calls that were served together; None stands for a call that must run in its fiber."""
-
-    calls: tuple[PendingCall, ...]
-    outputs: tuple[Any, ...] | None
-    shared: bool
 
 
 class Prover:
@@ -54,7 +34,7 @@ class Prover:
 
     def __init__(self, forwards: Forwards, seed: int = 0) -> None:
         self._forwards = forwards
-        self._book: dict[tuple[Hashable, int, frozenset[int], bool], Verdict] = {}
+        self._book: dict[Entry, Verdict] = {}
         self._levels: dict[Hashable, int] = {}
         self._alone: dict[Hashable, str] = {}
         self._random = random.Random(seed)
@@ -62,21 +42,13 @@ class Prover:
         self.audits = 0
 
     @property
-    def verdicts(self) -> Mapping[tuple[Hashable, int, frozenset[int], bool], Verdict]:
+    def verdicts(self) -> Mapping[Entry, Verdict]:
         """The book, for `omni-jobs models --verbose`."""
         return self._book
 
     def rules(self) -> tuple[str, ...]:
         """What proven merges needed beyond joining rows, in words, for reports."""
-        found: set[str] = set()
-        for (_structure, level, _rows, ragged), verdict in self._book.items():
-            if verdict.variation is None:
-                continue
-            found |= {"padded text"} if ragged else set()
-            found |= {"rows by role"} if verdict.variation.order_roles > 1 else set()
-            found |= {f"{path[-1]} {role.value}" for path, role in verdict.variation.roles}
-            found |= {LEVEL_RULES[level]} if level else set()
-        return tuple(sorted(found))
+        return rules_of(self._book)
 
     def level(self, pending: PendingCall) -> int:
         """The strictness at which this call's plan has not been refuted."""
@@ -99,7 +71,8 @@ class Prover:
             return [
                 part for sub in _partition(group, lambda call: call.key(level + 1)) for part in self.serve(sub)
             ]
-        parts = _partition(group, lambda call: variation.agreement(call.description))
+        shared = variation.shared | verdict.agree
+        parts = _partition(group, lambda call: call.description.contents(shared)) if shared else [group]
         if len(parts) > 1:
             return [served for part in parts for served in self.serve(part)]
         composition = _composition(group)
@@ -164,7 +137,11 @@ class Prover:
                 reason = str(error)
                 continue
             if found.within(allowed):
-                self._book[entry] = Verdict(variation, allowed, found, "", {_composition(group)})
+                agree = self._probe(group, variation, level, allowed)
+                if agree is None:
+                    reason = "it holds only where the calls happen to be equal"
+                    continue
+                self._book[entry] = Verdict(variation, allowed, found, "", {_composition(group)}, agree)
                 return [Served(tuple(group), tuple(outputs), shared=True)]
             reason = f"merged differs from alone by {found.rms:.1e}, allowed {allowed.rms:.1e}"
         self._book[entry] = Verdict(None, reason=reason)
@@ -196,18 +173,54 @@ class Prover:
             raise Unmergeable(f"merged with itself a call changes by {control.rms:.1e}")
         return outputs, found, bound(control, dtype)
 
-    def _merged(self, group: Sequence[PendingCall], variation: Variation) -> list[Any]:
-        descriptions = [call.description for call in group]
-        if variation.roles:
-            descriptions = [describe(call.call, dict(variation.roles)) for call in group]
-        samples = any(leaf.role.value == "samples" for leaf in descriptions[0].leaves)
-        order = Order(tuple(item.rows for item in descriptions), variation.order_roles, samples)
-        return self._forwards.merged(group, descriptions, order)
+    def _probe(
+        self, group: Sequence[PendingCall], variation: Variation, level: int, allowed: Deviation
+    ) -> frozenset[Path] | None:
+        """Prove it again with whatever was equal made different. None: it failed; else where calls must agree.
 
-    def _entry(self, group: Sequence[PendingCall], level: int) -> tuple[Hashable, int, frozenset[int], bool]:
+        A model may refuse altered values (an index, say): then nothing is known, and calls must be equal there.
+        """
+        members = group[:PROBED]
+        descriptions = _descriptions(members, variation)
+        paths = [path for path in equal_leaves(descriptions) if not in_key(members[0].description, path, level)]
+        if not paths:
+            return frozenset()
+        changed = [altered(item, index, paths) for index, item in enumerate(descriptions)]
+        try:
+            alone = [self._forwards.altered(call, item) for call, item in zip(members, changed, strict=True)]
+            together = self._forwards.merged(members, changed, _order(changed, variation))
+        except (Unmergeable, *REFUSALS) as error:
+            if is_out_of_memory(error):
+                raise
+            return frozenset(paths)
+        found = Deviation()
+        for mine, theirs in zip(alone, together, strict=True):
+            found = found.worst(deviation(mine, theirs))
+        # Altered inputs may be harder to round than real ones; a wrong rule is off by orders of magnitude.
+        return (
+            frozenset() if found.within(Deviation(PROBE_SLACK * allowed.rms, PROBE_SLACK * allowed.peak)) else None
+        )
+
+    @staticmethod
+    def _entry(group: Sequence[PendingCall], level: int) -> Entry:
         rows = frozenset(call.description.rows for call in group)
         ragged = len({call.description.text_length for call in group}) > 1
         return (group[0].structure, level, rows, ragged)
+
+    def _merged(self, group: Sequence[PendingCall], variation: Variation) -> list[Any]:
+        descriptions = _descriptions(group, variation)
+        return self._forwards.merged(group, descriptions, _order(descriptions, variation))
+
+
+def _descriptions(group: Sequence[PendingCall], variation: Variation) -> list[Description]:
+    if not variation.roles:
+        return [call.description for call in group]
+    return [describe(call.call, dict(variation.roles)) for call in group]
+
+
+def _order(descriptions: Sequence[Description], variation: Variation) -> Order:
+    samples = any(leaf.role is Role.SAMPLES for leaf in descriptions[0].leaves)
+    return Order(tuple(item.rows for item in descriptions), variation.order_roles, samples)
 
 
 def _partition(group: Sequence[PendingCall], key_of: Callable[[PendingCall], Hashable]) -> list[list[PendingCall]]:
