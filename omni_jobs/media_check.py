@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
@@ -20,28 +21,32 @@ class PictureFacts:
     """What the picture's own bytes say, whatever its sender called it."""
 
     content_type: str
+    size_bytes: int
     width: int
     height: int
 
 
-def check_picture(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS) -> PictureFacts:
-    """Decodes a picture to the end, within limits that are checked before pixels are made.
+def check_picture(data: bytes | Path, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS) -> PictureFacts:
+    """Decodes a picture, in memory or in a file, to the end, within limits checked before pixels are made.
 
     Raises:
         InvalidMedia: not PNG, JPEG or WebP, broken, cut short, or beyond the limits.
     """
-    if len(data) > max_bytes:
+    size_bytes = data.stat().st_size if isinstance(data, Path) else len(data)
+    if size_bytes > max_bytes:
         raise InvalidMedia(
-            f"The input has {len(data)} bytes; the limit is {max_bytes}.",
+            f"The input has {size_bytes} bytes; the limit is {max_bytes}.",
             field="data",
-            value=len(data),
+            value=size_bytes,
             remedy="Send a smaller file.",
         )
     try:
-        with Image.open(BytesIO(data), formats=tuple(CONTENT_TYPES)) as picture:
+        with Image.open(
+            data if isinstance(data, Path) else BytesIO(data), formats=tuple(CONTENT_TYPES)
+        ) as picture:
             _check_pixels(picture, max_pixels)
             picture.load()
-            return PictureFacts(CONTENT_TYPES[str(picture.format)], picture.width, picture.height)
+            return PictureFacts(CONTENT_TYPES[str(picture.format)], size_bytes, picture.width, picture.height)
     except UnidentifiedImageError as error:
         raise InvalidMedia(
             "The input is no PNG, JPEG or WebP picture.",

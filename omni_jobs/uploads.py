@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 from omni_jobs.errors import Misconfigured, NotFound, OmniJobsError, StorageUnavailable
 from omni_jobs.media_check import MAX_BYTES, MAX_PIXELS, check_picture
@@ -36,19 +37,21 @@ def add_picture(
     store: JobStore,
     objects: ObjectStore,
     account: str,
-    data: bytes,
+    data: bytes | Path,
     *,
     filename: str | None = None,
     max_bytes: int = MAX_BYTES,
     max_pixels: int = MAX_PIXELS,
 ) -> Upload:
-    """Checks a picture and keeps it: the object first, the note second, so that a note never lacks its object.
+    """Checks a picture, in memory or in a file, and keeps it.
+
+    The object comes first and the note second, so that a note never lacks its object.
 
     Raises:
         InvalidMedia, StorageUnavailable, QueueUnavailable.
     """
     facts = check_picture(data, max_bytes=max_bytes, max_pixels=max_pixels)
-    digest = hashlib.sha256(data).hexdigest()
+    digest = _sha256(data)
     upload_id = new_id("upl")
     key = f"uploads/{account}/{upload_id}"
     with storage_errors_translated():
@@ -57,7 +60,7 @@ def add_picture(
         id=upload_id,
         key=key,
         content_type=facts.content_type,
-        size_bytes=len(data),
+        size_bytes=facts.size_bytes,
         sha256=digest,
         width=facts.width,
         height=facts.height,
@@ -66,3 +69,10 @@ def add_picture(
     )
     store.add_upload(account, upload)
     return upload
+
+
+def _sha256(data: bytes | Path) -> str:
+    if isinstance(data, bytes):
+        return hashlib.sha256(data).hexdigest()
+    with data.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pathlib
 import tempfile
 from collections.abc import AsyncIterator
 from typing import IO, Annotated, Any
@@ -24,7 +25,7 @@ PATH = "/v1/uploads"
 OVERHEAD_BYTES = 64 * 1024
 #: Pictures decoded at a time: each may need its pixels in memory.
 DECODING = 2
-_SPOOL_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 20
 _decoding = asyncio.Semaphore(DECODING)
 _BINARY = {"type": "string", "format": "binary"}
 _BODY: dict[str, Any] = {
@@ -59,10 +60,10 @@ async def upload(
     x_filename: Annotated[str | None, Header(max_length=200, pattern=r"^[ -~]+$")] = None,
 ) -> Response:
     """Store a PNG, JPEG or WebP picture; its id goes into a job's `images` or `mask`."""
-    with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
+    with tempfile.NamedTemporaryFile(prefix="upload-") as spool:
         filename = await _receive(request, spool, service.settings.max_input_bytes) or x_filename
         async with _decoding:
-            stored = await asyncio.to_thread(_store, service, account, spool, filename)
+            stored = await asyncio.to_thread(_store, service, account, spool.name, filename)
     return JSONResponse(stored.model_dump(mode="json", exclude_none=True), 201)
 
 
@@ -96,7 +97,7 @@ async def _receive(request: Request, spool: IO[bytes], max_bytes: int) -> str | 
 
 
 async def _chunks(file: UploadFile) -> AsyncIterator[bytes]:
-    while chunk := await file.read(_SPOOL_BYTES):
+    while chunk := await file.read(_CHUNK_BYTES):
         yield chunk
 
 
@@ -111,15 +112,15 @@ async def _copy(chunks: AsyncIterator[bytes], spool: IO[bytes], max_bytes: int) 
         spool.write(chunk)
     if not taken:
         raise InvalidMedia("The file is empty.", field="file")
+    spool.flush()
 
 
-def _store(service: Service, account: str, spool: IO[bytes], filename: str | None) -> Upload:
-    spool.seek(0)
+def _store(service: Service, account: str, spool: str, filename: str | None) -> Upload:
     return add_picture(
         service.store,
         service.objects,
         account,
-        spool.read(),
+        pathlib.Path(spool),
         filename=filename and filename[:200],
         max_bytes=service.settings.max_input_bytes,
         max_pixels=service.settings.max_input_pixels,
