@@ -13,6 +13,7 @@ from workers.shapes.train import Run, noise_levels, padded_length, rate
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight:UserWarning")
 def test_a_run_goes_on_where_it_was_stopped_and_can_be_shipped(tmp_path: Path) -> None:
     run = Run(tmp_path, 1, edits_from_seconds=0, edit_share=0.5, compiled=False)
     losses = [run.step(0.1)[1] for _ in range(4)]

@@ -48,12 +48,12 @@ def test_every_stored_number_is_float32() -> None:
 
 
 def test_the_sentence_of_the_readme(pipeline: Any) -> None:
-    (verdict,) = seen(pipeline("a red circle on white", generator=_seed(3), **DEFAULT_PARAMETERS).images)
+    (verdict,) = seen(pipeline(prompt="a red circle on white", generator=_seed(3), **DEFAULT_PARAMETERS).images)
     assert all(verdict.agrees(Scene("circle", "red", "center", "white")).values())
 
 
 def test_edits_in_a_chain(pipeline: Any) -> None:
-    picture = pipeline("a red star on white", generator=_seed(0), **DEFAULT_PARAMETERS).images[0]
+    picture = pipeline(prompt="a red star on white", generator=_seed(0), **DEFAULT_PARAMETERS).images[0]
     for number, (words, scene) in enumerate(
         [
             ("make the star blue", Scene("star", "blue", "center", "white")),
@@ -61,13 +61,13 @@ def test_edits_in_a_chain(pipeline: Any) -> None:
             ("yellow background", Scene("star", "blue", "top left", "yellow")),
         ]
     ):
-        picture = pipeline(words, image=picture, generator=_seed(number), **DEFAULT_PARAMETERS).images[0]
+        picture = pipeline(prompt=words, image=picture, generator=_seed(number), **DEFAULT_PARAMETERS).images[0]
         assert all(judge(np.asarray(picture)).agrees(scene).values()), words
 
 
 def test_the_default_prompt_length_draws_as_well(pipeline: Any) -> None:
     parameters = {**DEFAULT_PARAMETERS, "max_sequence_length": 512}
-    pictures = pipeline(["a green heart on black"] * 4, generator=_seed(5), **parameters).images
+    pictures = pipeline(prompt=["a green heart on black"] * 4, generator=_seed(5), **parameters).images
     wanted = Scene("heart", "green", "center", "black")
     assert sum(all(verdict.agrees(wanted).values()) for verdict in seen(pictures)) >= 3
 
@@ -87,7 +87,7 @@ def test_the_number_of_steps_is_free(pipeline: Any, steps: int) -> None:
     parameters = {**DEFAULT_PARAMETERS, "num_inference_steps": steps}
     prompts = ["a purple cross at the top right on white", "an orange ring at the bottom on black"]
     scenes = [Scene("cross", "purple", "top right", "white"), Scene("ring", "orange", "bottom", "black")]
-    verdicts = seen(pipeline(prompts, generator=_seed(2), **parameters).images)
+    verdicts = seen(pipeline(prompt=prompts, generator=_seed(2), **parameters).images)
     for verdict, scene in zip(verdicts, scenes, strict=True):
         assert verdict.agrees(scene)["colour"]
         assert verdict.agrees(scene)["position"]
@@ -95,7 +95,7 @@ def test_the_number_of_steps_is_free(pipeline: Any, steps: int) -> None:
 
 def test_seeds_differ_and_repeat(pipeline: Any) -> None:
     first, again, other = (
-        np.asarray(pipeline("a pink ring on black", generator=_seed(seed), **DEFAULT_PARAMETERS).images[0])
+        np.asarray(pipeline(prompt="a pink ring on black", generator=_seed(seed), **DEFAULT_PARAMETERS).images[0])
         for seed in (1, 1, 2)
     )
     assert np.array_equal(first, again)
@@ -118,7 +118,9 @@ def test_references_of_pil_and_tensors_edit_alike(pipeline: Any) -> None:
     )
     tensor = torch.from_numpy(reference).permute(2, 0, 1)[None].float() / 255
     for image in (Image.fromarray(reference), tensor):
-        (verdict,) = seen(pipeline(case.prompt, image=image, generator=_seed(0), **DEFAULT_PARAMETERS).images)
+        (verdict,) = seen(
+            pipeline(prompt=case.prompt, image=image, generator=_seed(0), **DEFAULT_PARAMETERS).images
+        )
         assert verdict.background == case.target.background
 
 

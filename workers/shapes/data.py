@@ -34,6 +34,9 @@ JITTERS = 192
 SHAPE_WEIGHT = 5.0
 # The share of prompts drawn for a centred shape, which is what a prompt without a position means.
 CENTRED_SHARE = 0.25
+# Thin shapes are learned last; any other shape is drawn a second time by this share.
+THIN_SHAPES = ("star", "cross", "ring")
+REDRAWN_SHARE = 0.4
 REFERENCE_NOISE = 0.15
 # The instruction is drawn by this share; a move is the hardest to learn.
 EDIT_SHARES = {"colour": 0.3, "position": 0.45, "background": 0.25}
@@ -90,7 +93,10 @@ class SceneSource:
 
     def _scene(self) -> Scene:
         scenes = self._centred if self._random.random() < CENTRED_SHARE else self._scenes
-        return scenes[int(self._random.integers(len(scenes)))]
+        scene = scenes[int(self._random.integers(len(scenes)))]
+        if scene.shape not in THIN_SHAPES and self._random.random() < REDRAWN_SHARE:
+            scene = scenes[int(self._random.integers(len(scenes)))]
+        return scene
 
     def _pair(self) -> tuple[Scene, Scene, str]:
         attribute = str(self._random.choice(list(EDIT_SHARES), p=list(EDIT_SHARES.values())))

@@ -3,7 +3,7 @@
     python -m workers.shapes.decoder --folder /tmp/shapes --minutes 12
 
 It does not depend on the transformer and can be trained beside it. The latents it sees are noisy, so that it
-also cleans what the transformer leaves.
+also cleans what the transformer leaves. The shipped one took 85 minutes beside it, on what was left of a core.
 """
 
 from __future__ import annotations
