@@ -67,8 +67,9 @@ class Housekeeping:
         while not self._closing.is_set():
             self._news.clear()
             try:
-                self._beat()
+                # The card first: who hears that a model is ready may submit at once.
                 self._publish()
+                self._beat()
                 self._sweep()
                 self._hear_drain()
             except OmniJobsError as error:
@@ -92,9 +93,7 @@ class Housekeeping:
             WorkerInfo(
                 id=service.id,
                 host=socket.gethostname(),
-                models={
-                    name: "loading" if state.phase == "starting" else state.phase for name, state in states.items()
-                },
+                models={name: self._told(name, state.phase) for name, state in states.items()},
                 slots=service.slots.total,
                 in_flight=service.slots.busy,
                 state="draining" if service.is_draining else "ready",
@@ -106,6 +105,11 @@ class Housekeeping:
             ),
             BEAT_TTL_SECONDS,
         )
+
+    def _told(self, name: str, phase: str) -> str:
+        """A model's phase as others see it: ready only once its card is there."""
+        unpublished = phase == "ready" and name not in self._published
+        return "loading" if unpublished or phase == "starting" else phase
 
     def _details(self) -> dict[str, Any]:
         engine = self._service.engine
