@@ -37,7 +37,7 @@ def demo(cli: Cli, keep: bool, s3: bool, weights: Path | None) -> None:
     from omni_jobs.demo import Options, run_demo
 
     folder = cli.settings().data_dir / "demo"
-    console = Console(quiet=cli.as_json)
+    console = Console(quiet=cli.as_json, highlight=False, soft_wrap=True)
     passed = run_demo(Options(folder, keep=keep, s3=s3, weights=weights), console)
     if cli.as_json:
         show.print_json(json.loads((folder / "report.json").read_text()))

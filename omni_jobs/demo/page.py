@@ -85,9 +85,8 @@ def _figures(report: Report) -> str:
 
 
 def _figure(one: Drawn, right: bool, before: Path | None = None) -> str:
-    order, sharing = one.order, one.job.sharing
-    company = f", in batches of up to {sharing.max_batch}" if sharing else ""
-    facts = f"seed {order.seed}, {order.steps} steps{company}" + ("" if right else ": not what was asked")
+    order = one.order
+    facts = f"seed {order.seed}, {order.steps} steps" + ("" if right else ": not what was asked")
     images = _image(one.picture, order.prompt)
     if before is not None:
         images = f"<div>{_image(before, 'before')}<i>&rarr;</i>{images}</div>"

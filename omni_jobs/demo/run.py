@@ -57,7 +57,7 @@ def run_demo(options: Options, console: Console) -> bool:
         storage as settings,
         _service(options, receiver, settings, console) as service,
     ):
-        console.print(f"ready after {time.monotonic() - began:.1f} s at {service.api_url}", highlight=False)
+        console.print(f"ready after {time.monotonic() - began:.1f} s at {service.api_url}")
         drawn = _draw_all(service, receiver, pictures, console)
         console.print("comparing with plain diffusers ...")
         report = make_report(drawn, receiver, compare(drawn, options.source), "s3" if options.s3 else "local")
@@ -109,14 +109,13 @@ def _tell(folder: Path, report: Report, seconds: float, console: Console) -> Non
     console.print(
         f"\n{report.jobs} jobs in {report.seconds:.1f} s, {report.images_per_second:.1f} pictures a second; "
         f"{report.right} of {report.jobs} show what was asked for; {seconds:.0f} s in all",
-        highlight=False,
     )
     for check in report.checks():
         mark = "[green]ok    [/]" if check.ok else "[red]failed[/]"
-        console.print(f"{mark} {check.words}", highlight=False)
+        console.print(f"{mark} {check.words}")
     console.print()
     for name in ("contact_sheet.png", "index.html", "report.json", "pictures", "service/logs"):
-        console.print(f"  {folder / name}", highlight=False, soft_wrap=True)
+        console.print(f"  {folder / name}")
 
 
 def _wait_for_interrupt(service: Running, receiver: Receiver, console: Console) -> None:
@@ -124,8 +123,6 @@ def _wait_for_interrupt(service: Running, receiver: Receiver, console: Console) 
         f"\nThe service stays up: API {service.api_url} (its documentation: {service.api_url}/docs), data "
         f"{service.data}, webhooks go to {receiver.url}.\nTry: omni-jobs submit --data {service.data} "
         '"a red circle on white" --save .\nCtrl-C stops it.',
-        highlight=False,
-        soft_wrap=True,
     )
     with suppress(KeyboardInterrupt):
         threading.Event().wait()
