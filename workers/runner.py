@@ -25,7 +25,7 @@ from workers.stepping.encode_cache import EncodeCache
 from workers.stepping.fiber import RUN_HERE, ComponentCall, Fiber, Raised, Returned, Stop
 from workers.stepping.forwards import Forwards, Outcome, SideEffects, is_out_of_memory
 from workers.stepping.lanes import lane_of
-from workers.stepping.leaves import describe
+from workers.stepping.leaves import describe, undescribed
 from workers.stepping.plan import PendingCall
 from workers.stepping.preview import Previewer, Watch
 from workers.stepping.proof import Prover
@@ -183,7 +183,10 @@ class DiffusionModelRunner:
     def _park(self, running: Running, call: ComponentCall) -> PendingCall:
         assert running.fiber is not None
         ambient = running.fiber.ambient
-        description = describe(call)
+        try:
+            description = describe(call)
+        except Exception as error:  # noqa: BLE001 - a call that the module itself will refuse, in its own request
+            description = undescribed(f"its arguments cannot be described: {str(error)[:120]}")
         pending = PendingCall(
             call_id=next(self._call_ids),
             request_id=running.request.request_id,

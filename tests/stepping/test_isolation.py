@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.stepping.pipelines import seeded, tiny
+from tests.stepping.pipelines import TinyPipeline, seeded, tiny
 from workers import Omni
 from workers.engine import DiffusionEngine, EngineEvent, OmniDiffusionConfig, OmniDiffusionRequest, RequestCanceled
 
@@ -94,3 +94,21 @@ def test_a_deterministic_request_stays_alone_and_bit_identical() -> None:
     for index, output in enumerate(outputs):
         assert torch.equal(output.output, pipeline(generator=seeded(index), num_inference_steps=3))
         assert output.metrics["shared_calls"] == 0
+
+
+class Mistaken(TinyPipeline):
+    """Calls its denoiser with an argument that it does not take."""
+
+    def __call__(  # type: ignore[override]
+        self, generator: torch.Generator | None = None, wrong: bool = False
+    ) -> torch.Tensor:
+        result: torch.Tensor = self.unet(torch.ones(1, 8), 1, **({"colour": "red"} if wrong else {}))
+        return result
+
+
+def test_a_call_that_the_module_refuses_fails_in_its_own_request() -> None:
+    plain = tiny()
+    pipeline = Mistaken(plain.unet, plain.scheduler)
+    good, bad, also_good = Omni(pipeline=pipeline).map([{}, {"wrong": True}, {}], return_exceptions=True)
+    assert isinstance(bad, TypeError)
+    torch.testing.assert_close(good, also_good)

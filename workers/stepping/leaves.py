@@ -116,6 +116,11 @@ def traits_of(path: Path) -> Traits:
     )
 
 
+def undescribed(reason: str) -> Description:
+    """Stands for a call whose arguments cannot be understood: it runs alone, as the pipeline made it."""
+    return Description(inspect.Signature().bind(), 0, (), (), 0, reason)
+
+
 def describe(call: ComponentCall, roles: Mapping[Path, Role] | None = None) -> Description:
     """Bind the call's arguments and give every leaf its role; `roles` overrides what the rules would say."""
     kind = type(call.module)

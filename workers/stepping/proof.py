@@ -59,7 +59,17 @@ class Prover:
         return pending.solo or self._alone.get(pending.structure)
 
     def serve(self, group: Sequence[PendingCall]) -> list[Served]:
-        """Serve these calls, which have equal keys at `level`: together if proved, else as proof demands."""
+        """Serve these calls, which have equal keys: together if proved, else as proof demands, at worst alone."""
+        try:
+            return self._serve(group)
+        except REFUSALS as error:
+            if is_out_of_memory(error):
+                raise
+            # Whatever went wrong with the merge, the requests have not moved, and alone is always right.
+            self._alone[group[0].structure] = f"serving it together failed: {str(error)[:120]}"
+            return [Served((call,), None, shared=False) for call in group]
+
+    def _serve(self, group: Sequence[PendingCall]) -> list[Served]:
         if len(group) == 1 or self.why_alone(group[0]):
             return [Served((call,), None, shared=False) for call in group]
         level = self.level(group[0])
