@@ -13,9 +13,10 @@ from typing import Any
 
 import torch
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
+from torch import nn
 
 from workers.engine.calls import Lane
-from workers.stepping.leaves import content
+from workers.stepping.leaves import content, version_of
 from workers.stepping.plan import STRICTEST, PendingCall
 
 DEFAULT_LIMIT_BYTES = 256 * 2**20
@@ -51,11 +52,13 @@ class EncodeCache:
         sizes = [value.nbytes for value in values if isinstance(value, torch.Tensor)]
         if sum(sizes) > GREATEST_INPUT_BYTES:
             return None
+        if getattr(call.call.module, "_hf_peft_config_loaded", False):
+            return None  # adapters change what it computes without a trace in its parameters
         samples = [leaf for leaf in call.description.leaves if leaf.path[:1] == call.description.primary[:1]]
         if not all(isinstance(leaf.value, torch.Tensor) for leaf in samples):
             return None
         everything = tuple(content(value) for value in values if isinstance(value, torch.Tensor))
-        return (call.structure, call.unshared_key(STRICTEST), everything)
+        return (call.structure, call.unshared_key(STRICTEST), everything, _weights(call.call.module))
 
     def without_repeats(self, batch: Sequence[PendingCall]) -> tuple[list[PendingCall], list[PendingCall]]:
         """The calls that must run, and those that will find their output remembered once these have run."""
@@ -92,6 +95,11 @@ class EncodeCache:
         self.size_bytes += size_bytes
         while self.size_bytes > self._limit_bytes:
             self.size_bytes -= self._entries.popitem(last=False)[1].size_bytes
+
+
+def _weights(module: nn.Module) -> int:
+    """Changes when anybody loads, replaces or edits a parameter."""
+    return hash(tuple((id(parameter), version_of(parameter)) for parameter in module.parameters()))
 
 
 def fresh_copy(value: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 
 from workers.stepping.ambient import Ambient, Modes, ProcessorOverlay
-from workers.stepping.leaves import Description
+from workers.stepping.leaves import Description, version_of
 from workers.stepping.merging import Order, Unmergeable, call_arguments, merge, split, substituted
 from workers.stepping.plan import PendingCall
 from workers.stepping.records import is_record, written
@@ -152,10 +152,10 @@ def _new(before: Traces, after: Traces) -> Traces:
     return {key: value for key, value in after.items() if before.get(key) is not value}
 
 
-def _versions(description: Description) -> list[int]:
+def _versions(description: Description) -> list[int | None]:
     """How often each tensor argument was written to (inference tensors do not tell), and what records hold."""
     values = [leaf.value for leaf in description.leaves if isinstance(leaf.value, torch.Tensor)]
     records = [
         found for value in description.bound.arguments.values() if is_record(value) for found in written(value)
     ]
-    return [0 if value.is_inference() else value._version for value in values] + records
+    return [version_of(value) for value in values] + records

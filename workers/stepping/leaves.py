@@ -303,19 +303,24 @@ def _freeze(value: Any) -> Hashable:
     return (type(value).__name__, value)
 
 
+def version_of(value: torch.Tensor) -> int | None:
+    """How often the tensor has been written to; inference tensors do not tell."""
+    return None if value.is_inference() else value._version
+
+
 def content(value: Any) -> Hashable:
     """What is equal exactly when two leaves are: a tensor's digest, or the plain value."""
     return digest(value) if isinstance(value, torch.Tensor) else _freeze(value)
 
 
-_digests: dict[int, tuple[weakref.ref[torch.Tensor], int, bytes]] = {}
+_digests: dict[int, tuple[weakref.ref[torch.Tensor], int | None, bytes]] = {}
 
 
 def digest(value: torch.Tensor) -> bytes:
     """A hash of shape, dtype and content, remembered for the tensor object: on a GPU it synchronises."""
-    version = 0 if value.is_inference() else value._version
+    version = version_of(value)
     held = _digests.get(id(value))
-    if held is not None and held[0]() is value and held[1] == version:
+    if version is not None and held is not None and held[0]() is value and held[1] == version:
         return held[2]
     flat = torch.empty(value.shape, dtype=value.dtype).copy_(value.detach())
     flat = torch.view_as_real(flat) if flat.is_complex() else flat
