@@ -40,6 +40,8 @@ METRICS: dict[str, Metric] = {
     "omni_engine_calls_total": Metric("counter", "Denoise calls of these outputs."),
     "omni_engine_forwards_total": Metric("counter", "Forwards that served these calls; the fewer, the fuller."),
     "omni_engine_max_batch": Metric("gauge", "Largest batch that a worker's engine ran."),
+    "omni_engine_proofs_total": Metric("counter", "Ways of merging that a worker has put to the proof, by model."),
+    "omni_engine_alone_calls_total": Metric("counter", "Denoise calls that ran alone, by model and reason."),
     "omni_engine_restarts_total": Metric("counter", "Times that a worker started its engine process again."),
     "omni_webhook_deliveries": Metric("gauge", "Webhooks that are due or wait for their next try."),
     "omni_webhook_dead": Metric("gauge", "Webhooks that were given up and can be replayed."),
@@ -99,10 +101,18 @@ def worker_samples(workers: Sequence[WorkerInfo]) -> Iterator[Sample]:
             value = worker.details.get(detail)
             if isinstance(value, int | float):
                 yield sample(family, value, worker=name)
+        yield from _merging_samples(name, worker.details.get("merging") or {})
         for model, word in worker.models.items():
             states[model, "draining" if worker.state == "draining" else word] += 1
     for (model, state), count in sorted(states.items()):
         yield sample("omni_model_workers", count, model=model, state=state)
+
+
+def _merging_samples(worker: str, merging: Mapping[str, Any]) -> Iterator[Sample]:
+    for model, report in merging.items():
+        yield sample("omni_engine_proofs_total", report["proofs"], worker=worker, model=model)
+        for reason, calls in report["alone"].items():
+            yield sample("omni_engine_alone_calls_total", calls, worker=worker, model=model, reason=reason)
 
 
 def render(samples: Iterable[Sample]) -> str:

@@ -117,6 +117,7 @@ class Housekeeping:
         versions = next((state.versions for state in engine.models.values() if state.versions), {})
         return {
             **asdict(engine.stats),
+            "merging": engine.merging,
             "engine_restarts": max(0, engine.restarts),
             "engine_process": engine.process_id,
             "versions": versions,

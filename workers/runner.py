@@ -80,6 +80,16 @@ class DiffusionModelRunner:
         """The requests in flight."""
         return tuple(self._running)
 
+    def merge_report(self) -> dict[str, Any]:
+        """What is known of merging this model's calls, as JSON: for `models --verbose` and `/metrics`."""
+        return {
+            "proofs": self.prover.proofs,
+            "audits": self.prover.audits,
+            "encode_hits": self.stats.encode_hits,
+            "rules": list(self.prover.rules()),
+            "alone": dict(self.stats.solo_reasons.most_common(10)),
+        }
+
     def add(self, request: OmniDiffusionRequest) -> Advance:
         """Start a request and run it to its first call."""
         running = Running(request)

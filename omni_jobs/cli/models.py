@@ -8,14 +8,16 @@ from rich.table import Table
 
 from omni_jobs.cli import show
 from omni_jobs.cli.context import Cli, command
+from omni_jobs.cli.workers import opened_store
 from omni_jobs.errors import UnknownModel
 from omni_jobs.schemas import ModelCard, nearest
 
 
 @click.command()
 @click.argument("name", required=False)
+@click.option("--verbose", is_flag=True, help="Also how each live worker merges its calls, and what was proved.")
 @command
-def models(cli: Cli, name: str | None) -> None:
+def models(cli: Cli, name: str | None, verbose: bool) -> None:
     """List what can be asked for, or one model's parameters."""
     with cli.client() as client:
         cards = {card.name: card for card in client.models()}
@@ -33,6 +35,23 @@ def models(cli: Cli, name: str | None) -> None:
         for card in cards.values():
             table.add_row(card.name, ", ".join(card.tasks), card.media, card.pipeline)
         Console().print(table)
+    if verbose and not cli.as_json:
+        _print_merging(cli, name)
+
+
+def _print_merging(cli: Cli, only: str | None) -> None:
+    """What the live workers say of batching: proofs made, rules they needed, and why calls ran alone."""
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    with opened_store(cli) as store:
+        workers = store.workers()
+    for worker in workers:
+        for model, report in (worker.details.get("merging") or {}).items():
+            if only not in (None, model):
+                continue
+            console.print(f"{model} on {worker.id}: {report['proofs']} proofs, {report['audits']} audits")
+            console.print(f"  needed: {', '.join(report['rules']) or 'nothing beyond joining rows'}")
+            for reason, calls in report["alone"].items():
+                console.print(f"  alone:  {calls} calls, {reason}")
 
 
 def _print_parameters(card: ModelCard) -> None:

@@ -30,7 +30,7 @@ def workers() -> None:
 @command
 def list_workers(cli: Cli) -> None:
     """The live workers: models, slots in use, device, time since the start."""
-    with _store(cli) as store:
+    with opened_store(cli) as store:
         found = store.workers()
     if cli.as_json:
         show.print_json([one.model_dump(mode="json", exclude_none=True) for one in found])
@@ -50,7 +50,7 @@ def list_workers(cli: Cli) -> None:
 @command
 def drain(cli: Cli, worker_ids: tuple[str, ...]) -> None:
     """Have workers claim nothing more, hand back what they run, and end. A supervisor starts a fresh one."""
-    with _store(cli) as store:
+    with opened_store(cli) as store:
         alive = {one.id: one for one in store.workers()}
         chosen = [_find(alive, worker_id) for worker_id in worker_ids]
         for one in chosen:
@@ -70,7 +70,7 @@ def _find(alive: dict[str, WorkerInfo], worker_id: str) -> WorkerInfo:
 
 
 @contextmanager
-def _store(cli: Cli) -> Iterator[JobStore]:
+def opened_store(cli: Cli) -> Iterator[JobStore]:
     """The store, found by --url, the environment, or what `up` in this data folder said."""
     from omni_jobs.store import connect
 

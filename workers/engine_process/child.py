@@ -61,8 +61,13 @@ class EngineChild:
         while True:
             self._wake.clear()
             if not any([engine.advance() for engine in self._engines.values()]):
-                self._channel.send({"kind": "idle"})
+                self._channel.send({"kind": "idle", "merging": self._merging()})
                 self._wake.wait()
+
+    def _merging(self) -> dict[str, Any]:
+        """By model, what its runner knows of merging; a simulated device merges nothing."""
+        runners = {name: getattr(engine.executor, "model_runner", None) for name, engine in self._engines.items()}
+        return {name: runner.merge_report() for name, runner in runners.items() if runner is not None}
 
     def handle(self, message: dict[str, Any]) -> None:
         """One message of the worker, on the reader's thread."""

@@ -48,6 +48,7 @@ class EngineProcess:
         self.models = {row.name: ModelState(row) for row in rows}
         self.restarts = -1
         self.stats = EngineStats()
+        self.merging: dict[str, Any] = {}
         self._spool = spool
         self._on_change = on_change
         self._backoff = backoff_seconds
@@ -189,7 +190,8 @@ class EngineProcess:
     def _on_batch(self, message: dict[str, Any]) -> None:
         self._batch = tuple(message["request_ids"])
 
-    def _on_idle(self, _message: dict[str, Any]) -> None:
+    def _on_idle(self, message: dict[str, Any]) -> None:
+        self.merging = message["merging"]
         with self._lock:
             self._batch = ()
             self._busy_since = time.monotonic() if self._pending else None
