@@ -76,6 +76,8 @@ SCALAR_NAMES = re.compile(r"^(timestep|timesteps|t|sigma|sigmas|r_timestep|time|
 PRIMARY_NAMES = (
     "sample", "hidden_states", "x", "input_ids", "inputs_embeds", "z", "latents", "pixel_values", "input_features",
 )  # fmt: skip
+#: Marks the feature of rows that are joined only when they are equal.
+EQUAL_ROWS = "equal rows"
 #: Lists of plain values per row that really differ from row to row.
 ROW_LISTS = re.compile(r"^(txt_seq_lens|seq_lens)")
 #: Arguments that the method is known not to use.
@@ -216,6 +218,10 @@ def _tensor_leaf(path: Path, value: torch.Tensor, rows: int, primary: Path) -> L
     if path == primary:
         return Leaf(path, Role.ROWS, ("rows", kind, times, rest), value, times)
     traits = traits_of(path)
+    if traits.is_shared and rows > 1 and times == 1 and value.ndim >= 3:
+        # A table with a batch dimension: joined, and all the same only among equals, since some models use the
+        # first row's for the whole batch.
+        return Leaf(path, Role.ROWS, (EQUAL_ROWS, str(value.device), digest(value)), value)
     if traits.is_shared:
         return shared_leaf(path, value)
     if times == 1 and value.ndim == 3 and traits.is_text and value.is_floating_point():

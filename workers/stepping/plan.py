@@ -12,7 +12,7 @@ from functools import cached_property
 
 from workers.engine.calls import Lane
 from workers.stepping.fiber import ComponentCall, Fiber
-from workers.stepping.leaves import Description, Leaf, Path, Role, content
+from workers.stepping.leaves import EQUAL_ROWS, Description, Leaf, Path, Role, content
 
 #: 0: equal features. 1: also rows and text lengths. 2: also the values of scalars and vectors (one timestep for
 #: all). 3: also everything but the sample itself.
@@ -90,10 +90,14 @@ def variations(calls: Sequence[Description]) -> list[Variation]:
         for leaves in zip(*(call.leaves for call in calls), strict=True)
         if leaves[0].path != calls[0].primary and _may_flip(leaves)
     ]
-    found += [Variation((flip,)) for flip in flips[:8]]
-    if 1 < len(flips) <= 8:
-        found.append(Variation(tuple(flips)))
-    return found
+    tables = tuple(flip for flip in flips if flip[1] is Role.ROWS)
+    scalars = tuple((path, role) for path, role in flips if path in _paths(calls[0], Role.SCALAR))
+    together = [Variation(group) for group in (tables, scalars) if len(group) > 1]
+    return found + together + [Variation((flip,)) for flip in flips[:10]]
+
+
+def _paths(call: Description, role: Role) -> set[Path]:
+    return {leaf.path for leaf in call.leaves if leaf.role is role}
 
 
 def _may_flip(leaves: Sequence[Leaf]) -> bool:
@@ -112,7 +116,9 @@ def _plain(leaf: Leaf) -> Hashable:
 def in_key(call: Description, path: Path, level: int) -> bool:
     """Whether calls with equal keys at this strictness are equal in this leaf anyway."""
     leaf = next((leaf for leaf in call.leaves if leaf.path == path), None)
-    return leaf is None or leaf.role is Role.SHARED or _counts(leaf, level)
+    if leaf is None or leaf.role is Role.SHARED or _counts(leaf, level):
+        return True
+    return isinstance(leaf.feature, tuple) and leaf.feature[0] == EQUAL_ROWS
 
 
 def _counts(leaf: Leaf, level: int) -> bool:
