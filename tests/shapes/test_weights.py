@@ -124,17 +124,16 @@ def test_references_of_pil_and_tensors_edit_alike(pipeline: Any) -> None:
         assert verdict.background == case.target.background
 
 
-#: What the shipped weights reach at least on forty held-out cases. Measured on 200 and 100: 89 % of the generations and
-#: 93 % of the edits right in every attribute; `make eval-demo-model` holds them to 95 and 90.
-FLOOR_PERCENT = {"generate": 75.0, "edit": 75.0}
+#: What the shipped weights reach at least on forty held-out cases. Of 200 generations they have
+#: 89 % right in every attribute, of 100 edits 93 %; `make eval-demo-model` asks for 95 and 90.
+LEAST = {"generate": 0.75, "edit": 0.75}
 
 
 def test_the_shipped_weights_are_as_good_as_stated() -> None:
     results, report = evaluate(WEIGHTS, 27, 13)
     assert len(results) == 40
-    for kind, floor in FLOOR_PERCENT.items():
-        reached = report["summary"][kind]["all"]
-        assert (reached if reached > 1 else 100 * reached) >= floor, report["failures"]
+    for kind, least in LEAST.items():
+        assert report["summary"][kind]["all"] >= least, report["failures"]
 
 
 def _seed(value: int) -> torch.Generator:
