@@ -22,9 +22,9 @@ CMD ["python", "-m", "omni_jobs.api"]
 
 FROM base AS worker
 # torch first: a bare requirement for it would fetch the newest build for another device. TORCH_INDEX names the index
-# of the build that fits the device; PyPI's own is the one for recent NVIDIA cards.
-ARG TORCH_INDEX=https://pypi.org/simple
-RUN python -m pip install --constraint constraints.txt --index-url ${TORCH_INDEX} torch
+# of the build that fits the device; without it, it is pip's own, which has the one for recent NVIDIA cards.
+ARG TORCH_INDEX=
+RUN python -m pip install --constraint constraints.txt ${TORCH_INDEX:+--index-url ${TORCH_INDEX}} torch
 COPY omni_jobs omni_jobs
 COPY workers workers
 COPY storage storage
