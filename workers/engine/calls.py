@@ -7,7 +7,7 @@ plans. The runner makes these; the engine never sees a tensor.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -87,4 +87,3 @@ class StepResult:
     advances: tuple[Advance, ...]
     seconds: float = 0.0
     shared: bool = True
-    notes: tuple[str, ...] = field(default=())

@@ -16,7 +16,7 @@ from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from torch import nn
 
 from workers.engine.calls import Lane
-from workers.stepping.leaves import content, version_of
+from workers.stepping.contents import content, version_of
 from workers.stepping.plan import STRICTEST, PendingCall
 
 DEFAULT_LIMIT_BYTES = 256 * 2**20

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import torch
 
 from workers.stepping.ambient import Ambient, Modes, ProcessorOverlay
-from workers.stepping.leaves import Description, version_of
+from workers.stepping.contents import version_of
+from workers.stepping.leaves import Description
 from workers.stepping.merging import Order, Unmergeable, call_arguments, merge, split, substituted
 from workers.stepping.plan import PendingCall
 from workers.stepping.records import is_record, written
@@ -63,9 +64,8 @@ class Forwards:
                 ambient.modes.install()
                 return getattr(call.module, call.method)(*args, **kwargs)
 
-        # A state of its own: the fibers' random states are neither used nor moved.
-        hub = Ambient(Modes(ambient.modes.grad, False, ambient.modes.autocast), Ambient.capture().random)
-        processors = hub.processors = _widened(ambient.processors, len(group))
+        hub = _hub(ambient, len(group))
+        processors = hub.processors
         before = _tensors(processors)
         try:
             output = hub.run(self._overlay, forward)
@@ -101,8 +101,8 @@ class Forwards:
         """The call alone with the values that `description` holds; leaves no trace in the request."""
         args, kwargs = call_arguments(substituted(description))
         method, ambient = getattr(pending.call.module, pending.call.method), pending.fiber.ambient
-        hub = Ambient(Modes(ambient.modes.grad, False, ambient.modes.autocast), Ambient.capture().random)
-        processors = hub.processors = _widened(ambient.processors, 1)
+        hub = _hub(ambient, 1)
+        processors = hub.processors
         before = _tensors(processors)
         with torch.inference_mode(ambient.modes.inference):
             output = hub.run(self._overlay, lambda: method(*args, **kwargs))
@@ -122,6 +122,12 @@ class Forwards:
         args, kwargs = call_arguments(bound)
         method = getattr(pending.call.module, pending.call.method)
         return Outcome(pending.fiber.ambient.run(self._overlay, lambda: method(*args, **kwargs)), {})
+
+
+def _hub(ambient: Ambient, calls: int) -> Ambient:
+    """A state with a fiber's modes and processors, and nothing else of it: its random state is not moved."""
+    modes = Modes(ambient.modes.grad, False, ambient.modes.autocast)
+    return Ambient(modes, Ambient.capture().random, _widened(ambient.processors, calls))
 
 
 def _widened(processors: list[Any] | None, calls: int) -> list[Any] | None:

@@ -6,10 +6,8 @@ rules are names and shapes, never model classes; whether they hold is not assume
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import re
-import weakref
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -18,6 +16,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from workers.stepping.contents import content, digest, freeze
 from workers.stepping.fiber import ComponentCall
 from workers.stepping.records import is_record
 
@@ -178,7 +177,7 @@ def _leaves(path: Path, value: Any, rows: int, primary: Path, listed: bool) -> I
     elif isinstance(value, list) and listed and _is_sample_list(path, value, rows, primary):
         yield Leaf(path, Role.SAMPLES, ("samples", _samples_feature(value)), value)
     elif isinstance(value, list) and value and len(value) == rows and _is_plain(value):
-        feature = ("table",) if traits_of(path).is_row_list else ("table", _freeze(value[:1]), _uniform(value))
+        feature = ("table",) if traits_of(path).is_row_list else ("table", freeze(value[:1]), _uniform(value))
         yield Leaf(path, Role.TABLE, feature, value)
     elif (branch := _branch(value)) is not None:
         label, children = branch
@@ -204,7 +203,7 @@ def _plain_leaf(path: Path, value: Any) -> Leaf:
     if isinstance(value, int | float) and not isinstance(value, bool) and traits_of(path).is_scalar:
         return Leaf(path, Role.SCALAR, ("scalar", type(value).__name__), value)
     if _is_plain(value):
-        return Leaf(path, Role.VALUE, ("value", _freeze(value)), value)
+        return Leaf(path, Role.VALUE, ("value", freeze(value)), value)
     return Leaf(path, Role.OPAQUE, ("opaque", id(value)), value)
 
 
@@ -301,39 +300,3 @@ def _is_plain(value: Any) -> bool:
 
 def _uniform(value: list[Any]) -> bool:
     return all(item == value[0] for item in value)
-
-
-def _freeze(value: Any) -> Hashable:
-    if isinstance(value, list | tuple):
-        return (type(value).__name__, tuple(_freeze(item) for item in value))
-    return (type(value).__name__, value)
-
-
-def version_of(value: torch.Tensor) -> int | None:
-    """How often the tensor has been written to; inference tensors do not tell."""
-    return None if value.is_inference() else value._version
-
-
-def content(value: Any) -> Hashable:
-    """What is equal exactly when two leaves are: a tensor's digest, or the plain value."""
-    return digest(value) if isinstance(value, torch.Tensor) else _freeze(value)
-
-
-_digests: dict[int, tuple[weakref.ref[torch.Tensor], int | None, bytes]] = {}
-
-
-def digest(value: torch.Tensor) -> bytes:
-    """A hash of shape, dtype and content, remembered for the tensor object: on a GPU it synchronises."""
-    version = version_of(value)
-    held = _digests.get(id(value))
-    if version is not None and held is not None and held[0]() is value and held[1] == version:
-        return held[2]
-    flat = torch.empty(value.shape, dtype=value.dtype).copy_(value.detach())
-    flat = torch.view_as_real(flat) if flat.is_complex() else flat
-    raw = flat.view(torch.uint8).numpy().tobytes() if flat.numel() and flat.ndim else repr(flat.tolist()).encode()
-    made = (
-        hashlib.blake2b(raw, digest_size=16, person=b"leaf").digest() + repr((value.shape, value.dtype)).encode()
-    )
-    key = id(value)
-    _digests[key] = (weakref.ref(value, lambda _ref: _digests.pop(key, None)), version, made)
-    return made

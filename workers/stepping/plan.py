@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from workers.engine.calls import Lane
+from workers.stepping.contents import content
 from workers.stepping.fiber import ComponentCall, Fiber
-from workers.stepping.leaves import EQUAL_ROWS, Description, Leaf, Path, Role, content
+from workers.stepping.leaves import EQUAL_ROWS, Description, Leaf, Path, Role
 
 #: 0: equal features. 1: also rows and text lengths. 2: also the values of scalars and vectors (one timestep for
 #: all). 3: also everything but the sample itself.

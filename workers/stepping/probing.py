@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from workers.stepping.leaves import Description, Leaf, Path, Role, content
+from workers.stepping.contents import content
+from workers.stepping.leaves import Description, Leaf, Path, Role
 
 #: Leaves that a merge joins row by row, and that may therefore differ.
 JOINED = (Role.ROWS, Role.TEXT, Role.SCALAR, Role.MASK)
