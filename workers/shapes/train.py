@@ -171,6 +171,17 @@ class Run:
         self.progress = Progress(state["step"], state["seconds"])
         torch.manual_seed(state["step"])
 
+    def start_from(self, weights: Path) -> None:
+        """Begin with the networks of an exported model; the optimizers begin anew."""
+        for trainee in (self.trainee, self.average):
+            for folder, network in (
+                ("text_encoder", trainee.clip),
+                ("text_encoder_2", trainee.t5),
+                ("transformer", trainee.transformer),
+            ):
+                saved = type(network).from_pretrained(weights / folder)
+                network.load_state_dict(saved.state_dict())
+
     def save(self) -> None:
         """Write a checkpoint, replacing the last one only when complete."""
         state = {
@@ -235,7 +246,9 @@ def main() -> None:
     parser.add_argument("--edit-share", type=float, default=0.5)
     parser.add_argument("--peak", type=float, default=1.0, help="scales the learning rates, for a last stretch")
     parser.add_argument("--eager", action="store_true", help="do without a C++ compiler, at half the speed")
-    parser.add_argument("--continue", dest="resume", action="store_true")
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument("--continue", dest="resume", action="store_true", help="go on from the folder's checkpoint")
+    start.add_argument("--start-from", type=Path, help="an exported model's folder to begin with")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     arguments.folder.mkdir(parents=True, exist_ok=True)
@@ -248,6 +261,8 @@ def main() -> None:
     )
     if arguments.resume:
         run.load()
+    elif arguments.start_from:
+        run.start_from(arguments.start_from)
     run.train(arguments.minutes, arguments.peak)
 
 
