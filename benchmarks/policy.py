@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from workers.engine import Batcher, CallInfo, Lane
+from workers.engine import Batcher, CallInfo, Lane, Timing
 from workers.engine.caps import MeasuredCaps
 
 #: Seconds of one forward: the launch cost, and the cost of a row once the device is busy. After published steps of
@@ -118,7 +118,7 @@ def ours(jobs: Sequence[Job]) -> None:
         batch = batcher.next_batch()
         lane, group = batch[0].lane, [by_call[call.call_id] for call in batch]
         seconds = seconds_of(lane, group)
-        caps.observe(batch[0].batch_key, len(group), seconds)
+        caps.observe(Timing(batch[0].batch_key, len(group), seconds))
         now += seconds
         for job in group:
             settle(job, lane, now, add)

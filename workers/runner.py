@@ -9,9 +9,11 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import torch
 
 from omni_jobs.errors import ExecutionFailed, OutOfMemory
 from workers.engine.calls import Advance, CallInfo, Failed, Finished, Lane, Parked, StepResult
@@ -26,9 +28,13 @@ from workers.stepping.fiber import RUN_HERE, ComponentCall, Fiber, Raised, Retur
 from workers.stepping.forwards import Forwards, Outcome, SideEffects, is_out_of_memory
 from workers.stepping.lanes import lane_of
 from workers.stepping.leaves import describe, undescribed
+from workers.stepping.meter import meter_for
 from workers.stepping.plan import PendingCall
 from workers.stepping.preview import Previewer, Watch
 from workers.stepping.proof import Prover
+
+#: Names of batch keys remembered.
+LABELS_KEPT = 4096
 
 
 @dataclass
@@ -74,6 +80,9 @@ class DiffusionModelRunner:
         self._running: dict[str, Running] = {}
         self._pending: dict[int, PendingCall] = {}
         self._call_ids = itertools.count(1)
+        self.device = torch.device(str(getattr(pipeline, "_execution_device", "cpu")))
+        self._meter = meter_for(self.device)
+        self._labels: dict[Hashable, str] = {}
 
     @property
     def request_ids(self) -> tuple[str, ...]:
@@ -115,13 +124,16 @@ class DiffusionModelRunner:
         """
         batch = [self._pending[call_id] for call_id in call_ids]
         originals, repeats = self._encodings.without_repeats(batch)
-        started = time.perf_counter()
+        started, mark = time.perf_counter(), self._meter.start()
         try:
             served = [part for group in _by_key(originals) for part in self.prover.serve(group)]
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             raise DeviceOutOfMemory(str(error)) from error
+        shared = len(batch) == 1 or (len(served) == 1 and served[0].shared)
+        if shared and served[0].outputs is not None:
+            self._meter.stop(mark, batch[0].key(batch[0].level), len(served[0].calls))
         seconds = time.perf_counter() - started
         for call_id in call_ids:
             del self._pending[call_id]
@@ -134,8 +146,9 @@ class DiffusionModelRunner:
                 started = time.perf_counter()
                 advances.append(self._answer(call, answer, part.shared))
                 seconds += time.perf_counter() - started if part.outputs is None else 0.0
-        shared = len(batch) == 1 or (len(served) == 1 and served[0].shared)
-        return StepResult(tuple(advances), seconds, shared)
+        if len(batch) == 1 and served[0].outputs is None:
+            self._meter.stop(mark, batch[0].key(batch[0].level), 1)
+        return StepResult(tuple(advances), seconds, shared, self._meter.taken())
 
     def drop(self, request_id: str) -> None:
         """Unwind a request's frames and free what it holds. Unknown ids are ignored."""
@@ -173,7 +186,8 @@ class DiffusionModelRunner:
         match stop:
             case ComponentCall():
                 pending = self._park(running, stop)
-                info = CallInfo(request_id, pending.call_id, pending.lane, pending.key(pending.level))
+                key = pending.key(pending.level)
+                info = CallInfo(request_id, pending.call_id, pending.lane, key, label=self._label(pending, key))
                 preview = running.watch.take(running.step) if running.watch else None
                 return Parked(info, running.step, running.steps, preview)
             case Returned(value):
@@ -211,6 +225,16 @@ class DiffusionModelRunner:
         self._pending[pending.call_id] = pending
         running.call_id = pending.call_id
         return pending
+
+    def _label(self, pending: PendingCall, key: Hashable) -> str:
+        """What the key is called in every process; remembered, because keys come again at every step."""
+        if pending.solo:
+            return ""
+        if key not in self._labels:
+            if len(self._labels) >= LABELS_KEPT:
+                self._labels.clear()
+            self._labels[key] = pending.label(pending.level)
+        return self._labels[key]
 
     def _count(self, part: Served) -> None:
         if part.calls[0].lane is not Lane.DENOISE:

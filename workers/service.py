@@ -58,7 +58,7 @@ class WorkerService:
         self.slots = Slots(
             settings.slots, settings.reserved_slots, lambda claim: claim.crashes >= ALONE_AFTER_CRASHES
         )
-        self.engine = EngineProcess(rows, self.spool, self._engine_changed)
+        self.engine = EngineProcess(rows, self.spool, self._engine_changed, caps=settings.data_dir / "caps")
         self.leases = Leases(self.store, self.id, settings.lease_seconds, lambda: self.engine.is_advancing)
         self.housekeeping = Housekeeping(self)
 

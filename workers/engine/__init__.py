@@ -1,7 +1,7 @@
 """The engine: take in, plan, execute, settle. Pure standard library: no torch, no Celery, no Redis."""
 
 from workers.engine.batcher import Batcher, fixed
-from workers.engine.calls import Advance, CallInfo, Failed, Finished, Lane, Parked, Preview, StepResult
+from workers.engine.calls import Advance, CallInfo, Failed, Finished, Lane, Parked, Preview, StepResult, Timing
 from workers.engine.config import OmniDiffusionConfig
 from workers.engine.engine import DiffusionEngine
 from workers.engine.executor import DeviceOutOfMemory, DiffusionExecutor
@@ -40,5 +40,6 @@ __all__ = [
     "RequestPreview",
     "RequestProgress",
     "StepResult",
+    "Timing",
     "fixed",
 ]

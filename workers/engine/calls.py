@@ -25,13 +25,17 @@ class Lane(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CallInfo:
-    """A parked call. Only calls with equal `batch_key` may share a forward; `cost` is in rows of one forward."""
+    """A parked call. Only calls with equal `batch_key` may share a forward; `cost` is in rows of one forward.
+
+    `label` names the batch key alike in every process, so that what is learned of it can be kept; else "".
+    """
 
     request_id: str
     call_id: int
     lane: Lane
     batch_key: Hashable
     cost: int = 1
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +81,29 @@ Advance = Parked | Finished | Failed
 
 
 @dataclass(frozen=True, slots=True)
+class Timing:
+    """One forward of `size` calls took `seconds` on the device's clock.
+
+    It needed `memory_bytes` at its peak, and `free_bytes` were left then; both 0 where the device does not tell.
+    """
+
+    batch_key: Hashable
+    size: int
+    seconds: float
+    memory_bytes: int = 0
+    free_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class StepResult:
     """One executed batch: how each of its requests advanced, and what it cost.
 
-    `seconds` is the time of the forward on the device's clock; `shared` is False when the runner had to run the
-    calls one by one (unproved or refused merge).
+    `seconds` is the time that the batch held the engine; `shared` is False when the runner had to run the calls
+    one by one (unproved or refused merge). `timings` are batches whose time on the device has become known, this
+    one or earlier ones; None where `seconds` is just that.
     """
 
     advances: tuple[Advance, ...]
     seconds: float = 0.0
     shared: bool = True
+    timings: tuple[Timing, ...] | None = None

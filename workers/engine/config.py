@@ -13,8 +13,8 @@ class OmniDiffusionConfig:
 
     `model` is a folder or hub id (`name@revision`); `pipeline` an already loaded pipeline instead.
     `distributed_executor_backend` is "uni", "mp", "simulated", a class, or a class's qualified name; `None` picks
-    "uni" for one device and "mp" above. `caps` is "measured" or "fixed(n)". `offline` favours throughput over the
-    wait of any single request (see Batcher).
+    "uni" for one device and "mp" above. `caps` is "measured" or "fixed(n)"; what is measured is kept in
+    `caps_file`, if given. `offline` favours throughput over the wait of any single request (see Batcher).
     """
 
     model: str | None = None
@@ -28,6 +28,7 @@ class OmniDiffusionConfig:
     distributed_executor_backend: Any = None
     num_gpus: int = 1
     caps: str = "measured"
+    caps_file: str | None = None
     max_num_seqs: int = 64
     offline: bool = False
     trust_remote_code: bool = False

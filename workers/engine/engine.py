@@ -7,13 +7,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from omni_jobs.errors import DeadlineExceeded, OutOfMemory
 from workers.engine.batcher import Batcher, Cap
-from workers.engine.calls import Advance, CallInfo, Failed, Finished, Lane, Parked, StepResult
-from workers.engine.caps import cap_policy
+from workers.engine.calls import Advance, CallInfo, Failed, Finished, Lane, Parked, StepResult, Timing
+from workers.engine.caps import MeasuredCaps, cap_policy
+from workers.engine.caps_file import CapsFile
 from workers.engine.config import OmniDiffusionConfig
 from workers.engine.executor import DeviceOutOfMemory, DiffusionExecutor
 from workers.engine.request import (
@@ -73,8 +75,11 @@ class DiffusionEngine:
         cap: Cap | None = None,
     ) -> None:
         self.od_config = od_config
-        self._caps = cap_policy(od_config.caps)
+        cap_policy(od_config.caps)  # a bad one is refused before anything loads
         self.executor = DiffusionExecutor.get_class(od_config)(od_config)
+        path = od_config.caps_file
+        self._caps_file = CapsFile(Path(path), self.executor.identity) if path else None
+        self._caps = cap_policy(od_config.caps, self._caps_file.read() if self._caps_file else None)
         self._batcher = Batcher(cap or self._caps, od_config.offline)
         self._on_event = on_event or (lambda _event: None)
         self._on_batch = on_batch or (lambda _ids: None)
@@ -186,8 +191,18 @@ class DiffusionEngine:
             return self._after_out_of_memory(batch, error)
         finally:
             self._on_batch(())
-        self._caps.observe(batch[0].batch_key, len(batch) if result.shared else 1, result.seconds)
+        self._learn(batch, result)
         return result
+
+    def _learn(self, batch: Sequence[CallInfo], result: StepResult) -> None:
+        """Let the cap policy see what batches cost; keep what it learns."""
+        timings = result.timings
+        if timings is None:
+            whole = result.shared or len(batch) == 1
+            timings = (Timing(batch[0].batch_key, len(batch), result.seconds),) if whole else ()
+        learned = [self._caps.observe(timing) for timing in timings]
+        if any(learned) and self._caps_file and isinstance(self._caps, MeasuredCaps):
+            self._caps_file.write(self._caps.learned())
 
     def _after_out_of_memory(self, batch: Sequence[CallInfo], error: DeviceOutOfMemory) -> StepResult:
         if len(batch) == 1:
@@ -214,6 +229,7 @@ class DiffusionEngine:
                         picture = (preview.width, preview.height, preview.rgb)
                         self._on_event(RequestPreview(call.request_id, preview.step, *picture))
                     held.call = call
+                    self._caps.meet(call.batch_key, call.label)
                     self._batcher.add(call, held.request.priority, held.request.deadline)
                     self._on_event(RequestProgress(call.request_id, call.lane, step, steps))
                 case Finished(request_id, output):

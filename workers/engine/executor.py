@@ -66,6 +66,11 @@ class DiffusionExecutor(ABC):
             )
         return backend
 
+    @property
+    def identity(self) -> str:
+        """What measured times depend on: model, device and versions. They are believed only where it is equal."""
+        return f"{type(self).__qualname__} {self.od_config.model}"
+
     @abstractmethod
     def _init_executor(self) -> None:
         """Load or connect. Returns when work can be accepted."""

@@ -13,9 +13,11 @@ import socket
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
+from urllib.parse import quote
 
 from omni_jobs.errors import ExecutionFailed, OmniJobsError
 from workers.engine.engine import DiffusionEngine
@@ -41,8 +43,9 @@ NOTHING_LOADED = 3
 class EngineChild:
     """All engines of the process, turned one after another by the main thread."""
 
-    def __init__(self, channel: Channel, rows: list[ModelRow], spool: Path) -> None:
+    def __init__(self, channel: Channel, rows: list[ModelRow], spool: Path, caps: Path | None = None) -> None:
         self._channel = channel
+        self._caps = caps
         self._rows = rows
         self._spool = spool
         self._engines: dict[str, DiffusionEngine] = {}
@@ -83,7 +86,9 @@ class EngineChild:
     def _load(self, row: ModelRow) -> None:
         self._channel.send({"kind": "loading", "model": row.name})
         try:
-            engine = DiffusionEngine(row.engine_config(), self._on_event, self._on_batch)
+            caps_file = str(self._caps / f"{quote(row.name, safe='')}.json") if self._caps else None
+            config = replace(row.engine_config(), caps_file=caps_file)
+            engine = DiffusionEngine(config, self._on_event, self._on_batch)
             facts = describe(row, engine)
         except Exception as error:  # noqa: BLE001  a model that does not load must not take the others along
             self._channel.send({"kind": "load_failed", "model": row.name, "error": error_json(error)})
@@ -181,7 +186,7 @@ def main(descriptor: int) -> int:
     if first is None:
         return 0
     rows = [ModelRow(**row) for row in first["rows"]]
-    child = EngineChild(channel, rows, Path(first["spool"]))
+    child = EngineChild(channel, rows, Path(first["spool"]), first["caps"] and Path(first["caps"]))
 
     def read() -> None:
         for message in messages:

@@ -36,7 +36,10 @@ WATCH_SECONDS = 0.25
 
 
 class EngineProcess:
-    """The engine process of one worker. `on_change` is called from the keeper thread when a model changes."""
+    """The engine process of one worker. `on_change` is called from the keeper thread when a model changes.
+
+    Measured caps are kept in the folder `caps`, one file per model, so that they outlive the process.
+    """
 
     def __init__(
         self,
@@ -44,12 +47,14 @@ class EngineProcess:
         spool: Path,
         on_change: Callable[[], None] = lambda: None,
         backoff_seconds: tuple[float, float] = BACKOFF_SECONDS,
+        caps: Path | None = None,
     ) -> None:
         self.models = {row.name: ModelState(row) for row in rows}
         self.restarts = -1
         self.stats = EngineStats()
         self.merging: dict[str, Any] = {}
         self._spool = spool
+        self._caps = caps
         self._on_change = on_change
         self._backoff = backoff_seconds
         self._lock = threading.Lock()
@@ -156,7 +161,8 @@ class EngineProcess:
             self._process, self._channel = process, channel
             self._busy_since = time.monotonic()
         try:
-            channel.send({"kind": "configure", "rows": rows, "spool": str(self._spool)})
+            caps = None if self._caps is None else str(self._caps)
+            channel.send({"kind": "configure", "rows": rows, "spool": str(self._spool), "caps": caps})
             for message in channel.receive():
                 self._handle(message)
         except OSError:

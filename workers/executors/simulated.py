@@ -90,6 +90,10 @@ class SimulatedExecutor(DiffusionExecutor):
         self._next_call = 0
         time.sleep(self._costs.load_ms / 1000)
 
+    @property
+    def identity(self) -> str:
+        return f"simulated {self._costs}"
+
     def add_requests(self, requests: Sequence[OmniDiffusionRequest]) -> list[Advance]:
         for request in requests:
             steps = int((DEFAULTS | _arguments(request))["num_inference_steps"])
@@ -135,7 +139,8 @@ class SimulatedExecutor(DiffusionExecutor):
         self._next_call += 1
         self._calls[self._next_call] = request_id
         key = (run.lane, *(run.shape if run.lane is not Lane.ENCODE else ()), *self._alone(run.request))
-        return Parked(CallInfo(request_id, self._next_call, run.lane, key), run.step, run.steps)
+        label = "" if run.request.deterministic else "-".join(map(str, key))
+        return Parked(CallInfo(request_id, self._next_call, run.lane, key, label=label), run.step, run.steps)
 
     def _alone(self, request: OmniDiffusionRequest) -> tuple[str, ...]:
         return (request.request_id,) if request.deterministic else ()

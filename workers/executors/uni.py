@@ -11,6 +11,7 @@ from workers.engine.executor import DiffusionExecutor
 from workers.engine.request import OmniDiffusionRequest
 from workers.loader import load_pipeline
 from workers.runner import DiffusionModelRunner
+from workers.stepping.meter import device_facts
 
 
 class UniProcDiffusionExecutor(DiffusionExecutor):
@@ -22,6 +23,12 @@ class UniProcDiffusionExecutor(DiffusionExecutor):
         pipeline = load_pipeline(self.od_config)
         device = str(getattr(pipeline, "_execution_device", "cpu"))
         self.model_runner = DiffusionModelRunner(pipeline, arguments_for(pipeline, device))
+
+    @property
+    def identity(self) -> str:
+        pipeline = self.model_runner.pipeline
+        facts = (self.od_config.model, type(pipeline).__qualname__, getattr(pipeline, "dtype", ""))
+        return " ".join(str(fact) for fact in (*facts, *device_facts(self.model_runner.device)))
 
     def add_requests(self, requests: Sequence[OmniDiffusionRequest]) -> list[Advance]:
         return [self.model_runner.add(request) for request in requests]

@@ -6,6 +6,7 @@ shapes and digests, never tensors.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -36,7 +37,7 @@ class PendingCall:
     _keys: dict[int, Hashable] = field(default_factory=dict, repr=False)
 
     @cached_property
-    def structure(self) -> Hashable:
+    def structure(self) -> tuple[Hashable, ...]:
         """The merge plan without sizes: what a proof is about."""
         leaves = tuple((leaf.path, leaf.role, _plain(leaf)) for leaf in self.description.leaves)
         return (id(self.call.module), self.call.method, self.circumstances, leaves)
@@ -53,6 +54,14 @@ class PendingCall:
             size = (self.description.rows, self.description.text_length) if level else ()
             self._keys[level] = hash((self.structure, features, size, extra)), level
         return self._keys[level]
+
+    def label(self, level: int) -> str:
+        """A name of `unshared_key` that every process gives it; "" if it holds what this process alone knows."""
+        features = [(leaf.path, leaf.feature) for leaf in self.description.leaves]
+        extra = [content(leaf.value) for leaf in self._others() if _counts(leaf, level)]
+        size = (self.description.rows, self.description.text_length)
+        facts = repr((self.call.component, self.structure[1:], features, extra, size, level))
+        return "" if " at 0x" in facts else hashlib.blake2b(facts.encode(), digest_size=12).hexdigest()
 
     def _others(self) -> list[Leaf]:
         return [leaf for leaf in self.description.leaves if leaf.path != self.description.primary]
