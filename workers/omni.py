@@ -20,7 +20,7 @@ from workers.engine import (
 from workers.executors.uni import UniProcDiffusionExecutor
 from workers.prompts import Prompt, read_prompts
 from workers.results import OmniRequestOutput, result_of
-from workers.runner import RunnerStats
+from workers.stepping.running import RunnerStats
 
 
 class Omni:

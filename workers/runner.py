@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
-from omni_jobs.errors import ExecutionFailed, OutOfMemory
+from omni_jobs.errors import ExecutionFailed
 from workers.engine.calls import Advance, CallInfo, Failed, Finished, Lane, Parked, StepResult
 from workers.engine.executor import DeviceOutOfMemory
 from workers.engine.request import DiffusionOutput, OmniDiffusionRequest
@@ -26,42 +24,15 @@ from workers.stepping.contracts import run_of
 from workers.stepping.encode_cache import EncodeCache
 from workers.stepping.fiber import RUN_HERE, ComponentCall, Fiber, Raised, Returned, Stop
 from workers.stepping.forwards import Forwards, Outcome, SideEffects, is_out_of_memory
+from workers.stepping.labels import Labels
 from workers.stepping.lanes import lane_of
 from workers.stepping.leaves import describe, undescribed
 from workers.stepping.meter import meter_for
 from workers.stepping.plan import PendingCall
-from workers.stepping.preview import Previewer, Watch
+from workers.stepping.preview import Previewer
 from workers.stepping.proof import Prover
-
-#: Names of batch keys remembered.
-LABELS_KEPT = 4096
-
-
-@dataclass
-class RunnerStats:
-    """What the denoise lane has done. Forwards made for proofs are not counted; `solo_reasons` counts calls."""
-
-    calls: int = 0
-    forwards: int = 0
-    max_batch: int = 0
-    solo_reasons: Counter[str] = field(default_factory=Counter)
-    proofs: int = 0
-    encode_hits: int = 0
-
-
-@dataclass
-class Running:
-    """A request in a fiber, and how far its denoising loop has come."""
-
-    request: OmniDiffusionRequest
-    fiber: Fiber | None = None
-    step: int = 0
-    steps: int = 0
-    call_id: int | None = None
-    watch: Watch | None = None
-
-    def on_step(self, step: int, steps: int) -> None:
-        self.step, self.steps = step, steps
+from workers.stepping.room import Extent, does_not_fit, extent_of
+from workers.stepping.running import RunnerStats, Running
 
 
 class DiffusionModelRunner:
@@ -82,7 +53,8 @@ class DiffusionModelRunner:
         self._call_ids = itertools.count(1)
         self.device = torch.device(str(getattr(pipeline, "_execution_device", "cpu")))
         self._meter = meter_for(self.device)
-        self._labels: dict[Hashable, str] = {}
+        self._labels = Labels()
+        self._largest: Extent | None = None
 
     @property
     def request_ids(self) -> tuple[str, ...]:
@@ -104,6 +76,7 @@ class DiffusionModelRunner:
         running = Running(request)
         try:
             arguments = self._arguments_of(request)
+            running.extent = extent_of(arguments)
             clone = self._cloner.clone(running.on_step)
             if request.preview:
                 running.watch = self._previewer.watch(clone, request, arguments)
@@ -186,8 +159,8 @@ class DiffusionModelRunner:
         match stop:
             case ComponentCall():
                 pending = self._park(running, stop)
-                key = pending.key(pending.level)
-                info = CallInfo(request_id, pending.call_id, pending.lane, key, label=self._label(pending, key))
+                key, label = pending.key(pending.level), self._labels.of(pending)
+                info = CallInfo(request_id, pending.call_id, pending.lane, key, label=label)
                 preview = running.watch.take(running.step) if running.watch else None
                 return Parked(info, running.step, running.steps, preview)
             case Returned(value):
@@ -195,13 +168,15 @@ class DiffusionModelRunner:
                 if running.fiber is not None and not self._running:
                     running.fiber.ambient.random.install()
                 output = value if isinstance(value, DiffusionOutput) else DiffusionOutput(output=value)
+                if running.extent and (self._largest is None or running.extent.pixels > self._largest.pixels):
+                    self._largest = running.extent
                 if output.error is not None:
                     return Failed(request_id, ExecutionFailed(output.error))
                 return Finished(request_id, output)
             case Raised(error):
                 del self._running[request_id]
                 if is_out_of_memory(error):
-                    error = OutOfMemory(f"One call does not fit the device: {error}", remedy="Ask for less.")
+                    error = does_not_fit(error, running.extent, self._meter.held_bytes, self._largest)
                 return Failed(request_id, error)
 
     def _park(self, running: Running, call: ComponentCall) -> PendingCall:
@@ -225,16 +200,6 @@ class DiffusionModelRunner:
         self._pending[pending.call_id] = pending
         running.call_id = pending.call_id
         return pending
-
-    def _label(self, pending: PendingCall, key: Hashable) -> str:
-        """What the key is called in every process; remembered, because keys come again at every step."""
-        if pending.solo:
-            return ""
-        if key not in self._labels:
-            if len(self._labels) >= LABELS_KEPT:
-                self._labels.clear()
-            self._labels[key] = pending.label(pending.level)
-        return self._labels[key]
 
     def _count(self, part: Served) -> None:
         if part.calls[0].lane is not Lane.DENOISE:

@@ -206,7 +206,10 @@ class DiffusionEngine:
 
     def _after_out_of_memory(self, batch: Sequence[CallInfo], error: DeviceOutOfMemory) -> StepResult:
         if len(batch) == 1:
-            failure = OutOfMemory(f"One call does not fit the device even alone: {error}", remedy="Ask for less.")
+            failure = OutOfMemory(
+                f"One call does not fit the device even alone: {error}",
+                remedy="Ask for a smaller picture or fewer frames.",
+            )
             self.executor.drop_requests([batch[0].request_id])
             return StepResult((Failed(batch[0].request_id, failure),))
         self._batcher.shrink(batch[0].batch_key, len(batch))

@@ -19,7 +19,7 @@ import structlog
 from omni_jobs.errors import EngineUnavailable
 from workers.engine_process.errors import EngineLost, RequestDropped, error_from
 from workers.engine_process.messages import Channel, Rendered, RenderRequest
-from workers.engine_process.spawning import spawn
+from workers.engine_process.spawning import reap, spawn
 from workers.engine_process.spool import SpoolFile
 from workers.engine_process.state import EngineStats, ModelState, Pending, Position, budget_seconds
 from workers.registry import ModelRow
@@ -30,8 +30,6 @@ log = structlog.get_logger(__name__)
 BACKOFF_SECONDS = (0.2, 30.0)
 #: An engine process that lived so long starts again without a pause.
 STEADY_SECONDS = 60.0
-#: Time a closed engine process has to end by itself.
-CLOSE_SECONDS = 2.0
 WATCH_SECONDS = 0.25
 
 
@@ -177,11 +175,7 @@ class EngineProcess:
             for state in self.models.values():
                 state.phase = "starting" if state.phase != "failed" else state.phase
         channel.close()
-        try:
-            status = process.wait(CLOSE_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            status = process.wait()
+        status = reap(process)
         if not self._closing.is_set():
             log.error("engine process died", status=status, in_flight=len(lost), in_batch=sorted(blamed))
         for request_id in lost:

@@ -1,4 +1,4 @@
-"""Starts the engine process with one end of a socket pair; it ends when the other end closes."""
+"""Starts the engine process with one end of a socket pair, and sees it end when the other end closes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import sys
 
 from workers.engine_process.messages import Channel
 
+#: Time a closed engine process has to end by itself.
+CLOSE_SECONDS = 2.0
+
 
 def spawn() -> tuple[subprocess.Popen[bytes], Channel]:
     """A fresh engine process, and our end of the pipe to it."""
@@ -16,3 +19,12 @@ def spawn() -> tuple[subprocess.Popen[bytes], Channel]:
     with theirs:
         process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
     return process, Channel(ours)
+
+
+def reap(process: subprocess.Popen[bytes]) -> int:
+    """The exit status of an engine process whose pipe was closed; killed if it does not end by itself."""
+    try:
+        return process.wait(CLOSE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()

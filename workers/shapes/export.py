@@ -13,7 +13,7 @@ import torch
 from diffusers import AutoencoderKL
 
 from workers.shapes.probe import pipeline_of
-from workers.shapes.train import Trainee
+from workers.shapes.trainee import Trainee
 
 # Transformers 5 names its tokenizer classes differently from what every version can load.
 TOKENIZER_CLASS = "PreTrainedTokenizerFast"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import greenlet
+import torch
 
 from workers.stepping.ambient import Ambient, ProcessorOverlay
 
@@ -35,8 +36,14 @@ class ComponentCall:
     kwargs: dict[str, Any]
 
     def run(self) -> Any:
-        """Call the real module as the pipeline did."""
-        return getattr(self.module, self.method)(*self.args, **self.kwargs)
+        """Call the real module as the pipeline did; once more if a device had no room until caches were freed."""
+        call = getattr(self.module, self.method)
+        try:
+            return call(*self.args, **self.kwargs)
+        except torch.OutOfMemoryError:
+            pass  # not tried again in here: the error's traceback holds what the call had allocated
+        torch.cuda.empty_cache()
+        return call(*self.args, **self.kwargs)
 
     def run_repeatably(self) -> Any:
         """The same on copies of the containers: models take residuals off the lists they are given."""

@@ -25,6 +25,9 @@ USABLE_SHARE = 0.92
 class Meter(Protocol):
     """Between `start` and `stop` lies one forward; `taken` hands over, once each, what has become known."""
 
+    #: Bytes in use before the last forward began; 0 where the device does not tell.
+    held_bytes: int
+
     def start(self) -> Any: ...
 
     def stop(self, started: Any, key: Hashable, size: int) -> None: ...
@@ -34,6 +37,8 @@ class Meter(Protocol):
 
 class HostMeter:
     """For devices on which a call returns when it is done."""
+
+    held_bytes = 0
 
     def __init__(self) -> None:
         self._known: list[Timing] = []
@@ -50,7 +55,7 @@ class HostMeter:
 
 
 @dataclass(frozen=True)
-class Running:
+class Measuring:
     """A forward that the GPU may not have finished."""
 
     key: Hashable
@@ -67,20 +72,22 @@ class CudaMeter:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._usable_bytes = int(torch.cuda.get_device_properties(device).total_memory * USABLE_SHARE)
-        self._running: deque[Running] = deque()
+        self._running: deque[Measuring] = deque()
+        self.held_bytes = 0
 
-    def start(self) -> tuple[Any, int]:
+    def start(self) -> Any:
         torch.cuda.reset_peak_memory_stats(self._device)
         began = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
         began.record()
-        return began, torch.cuda.memory_allocated(self._device)
+        self.held_bytes = torch.cuda.memory_allocated(self._device)
+        return began
 
-    def stop(self, started: tuple[Any, int], key: Hashable, size: int) -> None:
-        began, held = started
+    def stop(self, started: Any, key: Hashable, size: int) -> None:
         ended = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
         ended.record()
         peak = torch.cuda.max_memory_allocated(self._device)
-        self._running.append(Running(key, size, began, ended, peak - held, self._usable_bytes - peak))
+        needed, free = peak - self.held_bytes, self._usable_bytes - peak
+        self._running.append(Measuring(key, size, started, ended, needed, free))
 
     def taken(self) -> tuple[Timing, ...]:
         known = []

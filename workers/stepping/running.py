@@ -1,0 +1,39 @@
+"""What the runner holds of a request in flight, and what it counts of all of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from workers.engine.request import OmniDiffusionRequest
+from workers.stepping.fiber import Fiber
+from workers.stepping.preview import Watch
+from workers.stepping.room import Extent
+
+
+@dataclass
+class RunnerStats:
+    """What the denoise lane has done. Forwards made for proofs are not counted; `solo_reasons` counts calls."""
+
+    calls: int = 0
+    forwards: int = 0
+    max_batch: int = 0
+    solo_reasons: Counter[str] = field(default_factory=Counter)
+    proofs: int = 0
+    encode_hits: int = 0
+
+
+@dataclass
+class Running:
+    """A request in a fiber, and how far its denoising loop has come."""
+
+    request: OmniDiffusionRequest
+    fiber: Fiber | None = None
+    step: int = 0
+    steps: int = 0
+    call_id: int | None = None
+    watch: Watch | None = None
+    extent: Extent | None = None
+
+    def on_step(self, step: int, steps: int) -> None:
+        self.step, self.steps = step, steps
