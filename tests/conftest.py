@@ -55,7 +55,7 @@ def store(settings: Settings) -> Iterator[JobStore]:
 def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of the demo model's classes with random weights, for tests of anything but what is drawn."""
     from workers.shapes.probe import pipeline_of
-    from workers.shapes.train import Trainee
+    from workers.shapes.trainee import Trainee
 
     folder = tmp_path_factory.mktemp("untrained")
     pipeline_of(Trainee(seed=0).eval()).save_pretrained(folder)
