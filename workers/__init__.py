@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from workers.omni import Omni
+    from workers.registry import register_model
 
-__all__ = ["Omni"]
+__all__ = ["Omni", "register_model"]
 
 
 def __getattr__(name: str) -> Any:
@@ -13,4 +14,8 @@ def __getattr__(name: str) -> Any:
         from workers.omni import Omni
 
         return Omni
+    if name == "register_model":
+        from workers.registry import register_model
+
+        return register_model
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -70,7 +70,9 @@ def derive_card(
             schema["multipleOf"] = side_multiple
         properties[name] = schema
     for name, value in row.defaults.items():
-        defaults[name] = properties.setdefault(name, {})["default"] = value
+        defaults[name] = value
+        if name not in CARRIED:
+            properties.setdefault(name, {})["default"] = value
     return ModelCard(
         name=row.name,
         tasks=_tasks(pipeline_class.__name__, signature),

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from omni_jobs.errors import Misconfigured
 from omni_jobs.schemas import nearest
 from workers.engine.config import OmniDiffusionConfig
+from workers.known import known_row
+from workers.registry import row_from
 
 #: Their name to ours.
 RENAMED = {"diffusion_load_format": "load_format", "torch_dtype": "dtype"}
@@ -62,7 +65,19 @@ def engine_config(options: Mapping[str, Any]) -> OmniDiffusionConfig:
             _check_asks_for_nothing(given, value, known)
     if "dtype" in config:
         config["dtype"] = _dtype_name(config["dtype"])
-    return OmniDiffusionConfig(**config)
+    return OmniDiffusionConfig(**_filled_up(config))
+
+
+def _filled_up(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration with the facts of the row that `model` names; a hub id is the model as published."""
+    model = config.get("model")
+    if not isinstance(model, str) or Path(model).exists() or known_row(model) is None:
+        return config
+    row = row_from(model, {}).engine_config()
+    if row.model == model:
+        return config
+    facts = {item.name: getattr(row, item.name) for item in fields(row)}
+    return facts | {name: value for name, value in config.items() if value is not None} | {"model": row.model}
 
 
 def _check_asks_for_nothing(name: str, value: Any, known: set[str]) -> None:
@@ -79,6 +94,8 @@ def _check_asks_for_nothing(name: str, value: Any, known: set[str]) -> None:
         )
 
 
-def _dtype_name(value: Any) -> str | None:
-    """A dtype by its name; "auto" leaves it to the default."""
+def _dtype_name(value: Any) -> Any:
+    """A dtype by its name, or one per component; "auto" leaves it to the default."""
+    if isinstance(value, Mapping):
+        return {component: _dtype_name(one) for component, one in value.items()}
     return None if value in (None, "auto") else str(value).removeprefix("torch.")

@@ -24,7 +24,9 @@ def render_requests(service: WorkerService, claim: Claim, lease: Lease, folder: 
         for field, input_id in (*((f"images.{i}", one) for i, one in enumerate(job.images)), ("mask", job.mask))
         if input_id is not None
     }
-    defaults = service.engine.models[job.model].row.defaults  # the pipeline knows its own
+    # The pipeline knows its own defaults; these are the row's.
+    parameters = {**service.engine.models[job.model].row.defaults, **job.parameters}
+    usual_negative = parameters.pop("negative_prompt", None)
     remaining = None if claim.deadline_ms is None else claim.deadline_ms / 1000 - time.time()
     requests = []
     for index in range(job.num_outputs):
@@ -40,10 +42,10 @@ def render_requests(service: WorkerService, claim: Claim, lease: Lease, folder: 
                 request_id=f"{claim.job_id}.{claim.attempt}.{index}",
                 model=job.model,
                 prompt=job.prompt,
-                negative_prompt=job.negative_prompt,
+                negative_prompt=usual_negative if job.negative_prompt is None else job.negative_prompt,
                 images=tuple(file for field, file in spooled.items() if field != "mask"),
                 mask=spooled.get("mask"),
-                parameters={**defaults, **job.parameters},
+                parameters=parameters,
                 seed=claim.seed + index,
                 priority=job.priority,
                 remaining_seconds=remaining,

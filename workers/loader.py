@@ -5,24 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import torch
 from diffusers import DiffusionPipeline
 
 from omni_jobs.errors import Misconfigured
+from omni_jobs.schemas import nearest
+from workers.components import other_components, torch_dtypes
 from workers.engine.config import OmniDiffusionConfig
 from workers.engine.executor import resolve_obj_by_qualname
+from workers.weights import fill
 
 #: "custom_pipeline" and "dummy" leave loading to the class in `custom_pipeline_args`.
 LOAD_FORMATS = ("default", "custom_pipeline", "dummy")
-
-DTYPES = {
-    "float32": torch.float32,
-    "float16": torch.float16,
-    "bfloat16": torch.bfloat16,
-    "fp32": torch.float32,
-    "fp16": torch.float16,
-    "bf16": torch.bfloat16,
-}
 
 
 def load_pipeline(od_config: OmniDiffusionConfig) -> Any:
@@ -32,11 +27,13 @@ def load_pipeline(od_config: OmniDiffusionConfig) -> Any:
         Misconfigured: no model, no such folder, an unknown dtype or load format, a folder that is no diffusers
             pipeline, or a custom class of neither shape.
     """
-    kind = custom_class(od_config)
+    kind = custom_class(od_config) or named_class(od_config)
     if od_config.pipeline is not None:
         return od_config.pipeline
     if kind is not None and not issubclass(kind, DiffusionPipeline):
-        return kind(od_config=od_config, prefix="")
+        pipeline = kind(od_config=od_config, prefix="")
+        fill(pipeline)
+        return pipeline
     if not od_config.model:
         raise Misconfigured("`model` is missing.", field="model", remedy="Give a folder or a hub id.")
     source, _, revision = od_config.model.partition("@")
@@ -77,15 +74,41 @@ def custom_class(od_config: OmniDiffusionConfig) -> type | None:
             field="custom_pipeline_args",
             value=sorted(arguments),
         )
-    kind = resolve_obj_by_qualname(arguments["pipeline_class"])
+    return _imported(arguments["pipeline_class"])
+
+
+def named_class(od_config: OmniDiffusionConfig) -> type | None:
+    """The class that `model_class_name` means: one of diffusers by its name, any other by its qualified name.
+
+    Raises:
+        Misconfigured: diffusers has no such pipeline, or see `custom_class`.
+    """
+    name = od_config.model_class_name
+    if name is None or od_config.pipeline is not None:
+        return None
+    if "." in name:
+        return _imported(name)
+    kind = getattr(diffusers, name, None)
+    if isinstance(kind, type) and issubclass(kind, DiffusionPipeline):
+        return kind
+    raise Misconfigured(
+        f"`pipeline_class`: diffusers {diffusers.__version__} has no pipeline {name!r}.",
+        field="pipeline_class",
+        value=name,
+        remedy=nearest(name, (known for known in dir(diffusers) if known.endswith("Pipeline"))),
+    )
+
+
+def _imported(qualname: str) -> type:
+    kind = resolve_obj_by_qualname(qualname)
     if isinstance(kind, type) and (
         issubclass(kind, DiffusionPipeline) or callable(getattr(kind, "forward", None))
     ):
         return kind
     raise Misconfigured(
-        f"`pipeline_class`: {arguments['pipeline_class']} is neither a diffusers pipeline nor has it `forward`.",
+        f"`pipeline_class`: {qualname} is neither a diffusers pipeline nor has it `forward`.",
         field="pipeline_class",
-        value=arguments["pipeline_class"],
+        value=qualname,
     )
 
 
@@ -103,21 +126,17 @@ def _check_source(source: str) -> None:
 
 
 def _from_pretrained(kind: Any, source: str, revision: str | None, od_config: OmniDiffusionConfig) -> Any:
-    if od_config.dtype is not None and od_config.dtype not in DTYPES:
-        raise Misconfigured(
-            f"`dtype`: {od_config.dtype!r} is not known.",
-            field="dtype",
-            value=od_config.dtype,
-            remedy=f"Use one of {', '.join(DTYPES)}.",
-        )
+    dtypes = torch_dtypes(od_config.dtype)
+    components = other_components(kind, source, revision, od_config)
     try:
         return kind.from_pretrained(
             source,
             revision=revision,
             variant=od_config.variant,
-            torch_dtype=DTYPES[od_config.dtype or "float32"],
+            torch_dtype=dtypes,
             use_safetensors=True,
             trust_remote_code=od_config.trust_remote_code,
+            **components,
         )
     except (OSError, ValueError, ImportError) as error:
         raise Misconfigured(f"`model`: {source} does not load: {error}", field="model", value=source) from error

@@ -18,7 +18,8 @@ from workers.engine import (
     RequestFinished,
 )
 from workers.executors.uni import UniProcDiffusionExecutor
-from workers.prompts import Prompt, read_prompts
+from workers.processing import Processing, with_defaults
+from workers.prompts import Asked, Prompt, read_prompts
 from workers.results import OmniRequestOutput, result_of
 from workers.stepping.running import RunnerStats
 
@@ -26,9 +27,10 @@ from workers.stepping.running import RunnerStats
 class Omni:
     """One pipeline whose calls are batched call by call.
 
-    Give a loaded diffusers `pipeline`, which stays as it is, or `model`: a folder or hub id. Further arguments are
-    fields of OmniDiffusionConfig, or vLLM-Omni's names for them (see `dialect`). `caps` is here "fixed(8)" unless
-    said otherwise: who calls `map` wants company.
+    Give a loaded diffusers `pipeline`, which stays as it is, or `model`: a folder, a hub id, or a model known by
+    name (`register_model`; `omni-jobs models --known`), whose defaults then hold in `generate`. Further arguments
+    are fields of OmniDiffusionConfig, or vLLM-Omni's names for them (see `dialect`). `caps` is here "fixed(8)"
+    unless said otherwise: who calls `map` wants company.
 
     Raises:
         Misconfigured: an option is unknown or asks for what is not served; the model does not load.
@@ -39,6 +41,7 @@ class Omni:
     ) -> None:
         asked = {"model": model, "pipeline": pipeline, "caps": caps, "offline": True} | options
         self._engine = DiffusionEngine(engine_config(asked), on_event=self._note)
+        self._processing = Processing(self._engine.od_config)
         self._ended: dict[str, DiffusionOutput | BaseException] = {}
 
     @property
@@ -77,8 +80,11 @@ class Omni:
             InvalidRequest: there are neither one nor as many parameters as prompts.
         """
         asked = read_prompts(prompts, sampling_params)
+        for one in asked:
+            self._prepare(one)
         ended = self._run([request for one in asked for request in one.requests])
-        return [result_of(one, ended) for one in asked]
+        finished = {name: self._finished(end) for name, end in ended.items()}
+        return [result_of(one, finished) for one in asked]
 
     def merge_rules(self) -> tuple[str, ...]:
         """What merging has needed so far beyond joining rows, as proved, in words."""
@@ -99,6 +105,24 @@ class Omni:
                 self._engine.submit(waiting.pop())
             self._engine.advance()
         return {request.request_id: self._ended.pop(request.request_id) for request in requests}
+
+    def _prepare(self, asked: Asked) -> None:
+        """The model's defaults and pre-processing; what goes wrong is this prompt's own error."""
+        defaults = self._engine.od_config.defaults
+        try:
+            asked.requests = tuple(
+                self._processing.prepare(with_defaults(request, defaults)) for request in asked.requests
+            )
+        except Exception as error:  # noqa: BLE001  whatever the model's function says of these pictures
+            asked.requests, asked.error = (), error
+
+    def _finished(self, end: DiffusionOutput | BaseException) -> DiffusionOutput | BaseException:
+        if isinstance(end, BaseException):
+            return end
+        try:
+            return self._processing.finish(end)
+        except Exception as error:  # noqa: BLE001  whatever the model's function says of this output
+            return error
 
     def _note(self, event: EngineEvent) -> None:
         match event:

@@ -1,14 +1,14 @@
 """Rows as data: everything this worker knows of each model before it is loaded.
 
-Rows come from `omni.toml` and from `--model NAME=SOURCE`; they cross to the engine process as JSON. A row without
-facts of its own gets them from the pipeline class (see `cards`).
+Rows come from `omni.toml`, from `--model NAME=SOURCE` and from what is known by name (see `known`); they cross to
+the engine process as JSON. A row without facts of its own gets them from the pipeline class (see `cards`).
 """
 
 from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -18,19 +18,7 @@ from omni_jobs.errors import Misconfigured
 from omni_jobs.schemas import nearest
 from workers.engine.caps import cap_policy
 from workers.engine.config import OmniDiffusionConfig
-from workers.shapes import DEFAULT_PARAMETERS, WEIGHTS
-
-#: Rows that come with the package. Any key of theirs can be set otherwise under the same name.
-PACKAGED: dict[str, dict[str, Any]] = {
-    "shapes": {
-        "source": str(WEIGHTS),
-        "dtype": "float32",
-        "defaults": DEFAULT_PARAMETERS,
-        "limits": {"height": 64, "width": 64, "max_area": 64 * 64, "num_inference_steps": 50},
-        "description": "Draws one coloured shape on a plain background, as the prompt says, and edits it as told.",
-        "licence": "apache-2.0",
-    }
-}
+from workers.known import add_row, known_names, known_row
 
 #: A source that needs no weights: `simulated`, or `simulated?launch_ms=5&row_ms=1`.
 SIMULATED = "simulated"
@@ -41,12 +29,14 @@ class ModelRow:
     """One model: where it comes from, how it runs, what may be asked of it.
 
     `limits` bound parameters by name (`{"num_inference_steps": 50}`); `defaults` fill what a job leaves out.
+    `pipeline_class`, `pre_process` and `post_process` are names: the engine process imports them.
     A forward that takes longer than `call_budget_seconds` means a hung device; loading has its own budget.
     """
 
     name: str
     source: str
-    dtype: str | None = None
+    pipeline_class: str | None = None
+    dtype: str | Mapping[str, str] | None = None
     device: str | None = None
     variant: str | None = None
     load_format: str = "default"
@@ -57,6 +47,10 @@ class ModelRow:
     max_num_seqs: int = 64
     trust_remote_code: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+    weights_sources: Mapping[str, Any] = field(default_factory=dict)
+    pre_process: str | None = None
+    post_process: str | None = None
+    frame_rate: float | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
     limits: Mapping[str, float] = field(default_factory=dict)
     max_pixels: int | None = 4096 * 4096
@@ -82,7 +76,8 @@ class ModelRow:
         Raises:
             Misconfigured: the source looks like a folder and is none, or has no `model_index.json`.
         """
-        if self.is_simulated or self.load_format != "default":
+        own_class = "." in (self.pipeline_class or "")
+        if self.is_simulated or self.load_format != "default" or own_class:
             return
         folder = Path(self.source).expanduser()
         looks_local = folder.is_absolute() or self.source.startswith((".", "~")) or folder.exists()
@@ -103,6 +98,7 @@ class ModelRow:
         return OmniDiffusionConfig(
             model=self.source,
             name=self.name,
+            model_class_name=self.pipeline_class,
             dtype=self.dtype,
             device=self.device,
             variant=self.variant,
@@ -114,6 +110,10 @@ class ModelRow:
             max_num_seqs=self.max_num_seqs,
             trust_remote_code=self.trust_remote_code,
             executor_options=options,
+            weights_sources=self.weights_sources,
+            pre_process=self.pre_process,
+            post_process=self.post_process,
+            defaults=self.defaults,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -133,20 +133,17 @@ def simulated_options(source: str) -> dict[str, Any]:
 
 
 def row_from(name: str, table: Mapping[str, Any]) -> ModelRow:
-    """A row from its table in `omni.toml`, filled up from the packaged row of its name, if there is one.
+    """A row from its table in `omni.toml`, filled up from the row known by its name, or by its source, if any.
 
     Raises:
         Misconfigured: an unknown key (with the nearest one), or no `source`.
     """
-    known = {item.name for item in fields(ModelRow)} - {"name"}
-    for key in table:
-        if key not in known:
-            raise Misconfigured(
-                f"`models.{name}.{key}` is not a setting of a model.",
-                field=f"models.{name}.{key}",
-                remedy=nearest(key, known),
-            )
-    table = {**PACKAGED.get(name, {}), **table}
+    _check_keys(name, table)
+    source = table.get("source")
+    by_source = known_row(source) if isinstance(source, str) and not Path(source).exists() else None
+    if by_source is not None:
+        return ModelRow(name=name, **{**by_source, **table, "source": by_source["source"]})
+    table = {**_known_facts(name, table), **table}
     if not isinstance(table.get("source"), str):
         raise Misconfigured(
             f"`models.{name}` has no `source`.",
@@ -156,10 +153,44 @@ def row_from(name: str, table: Mapping[str, Any]) -> ModelRow:
     return ModelRow(name=name, **table)
 
 
+def register_model(name: str, source: str, *, aliases: Sequence[str] = (), **facts: Any) -> ModelRow:
+    """Make a model known by name in this process, for `Omni(model=name)` and for workers started by it.
+
+    `facts` are the keys of a model's table in `omni.toml`. Classes and functions are given by their qualified
+    names. To have the command line know a model, install a plug-in (see docs/adding-a-model.md).
+
+    Raises:
+        Misconfigured: an unknown fact, or a value that does not fit.
+    """
+    table = {"source": source, **facts}
+    _check_keys(name, table)
+    row = ModelRow(name=name, **table)
+    add_row(name, {**table, "aliases": tuple(aliases)})
+    return row
+
+
+def _check_keys(name: str, table: Mapping[str, Any]) -> None:
+    known = {item.name for item in fields(ModelRow)} - {"name"}
+    for key in table:
+        if key not in known:
+            raise Misconfigured(
+                f"`models.{name}.{key}` is not a setting of a model.",
+                field=f"models.{name}.{key}",
+                remedy=nearest(key, known),
+            )
+
+
+def _known_facts(name: str, table: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of a model of this name; of its files only if the table names no others."""
+    facts = known_row(name) or {}
+    files = ("variant", "weights_sources") if "source" in table else ()
+    return {key: value for key, value in facts.items() if key not in files}
+
+
 def read_rows(config: Path | None, models: Iterable[str] = (), caps: str | None = None) -> list[ModelRow]:
     """The rows of this worker: those of `config`, then each `NAME=SOURCE`, which wins over a row of its name.
 
-    A packaged model is given by its name alone. `caps` replaces the cap policy of every row.
+    A model known by name needs no source. `caps` replaces the cap policy of every row.
 
     Raises:
         Misconfigured: the file is missing or malformed, or a model is.
@@ -169,14 +200,14 @@ def read_rows(config: Path | None, models: Iterable[str] = (), caps: str | None 
         name, _, source = text.partition("=")
         if name and source:
             tables[name] = {**tables.get(name, {}), "source": source}
-        elif text in PACKAGED:
+        elif text and known_row(text) is not None:
             tables.setdefault(text, {})
         else:
             raise Misconfigured(
                 f"--model {text!r}: write NAME=SOURCE.",
                 field="model",
                 value=text,
-                remedy=f"Packaged models need no source: {', '.join(PACKAGED)}.",
+                remedy=f"Some models need no source (`omni-jobs models --known`). {nearest(text, known_names())}",
             )
     if caps is not None:
         tables = {name: {**table, "caps": caps} for name, table in tables.items()}

@@ -1,24 +1,36 @@
-"""The catalogue: `models`."""
+"""The catalogue: `models`, and the models known by name before any worker serves them."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from typing import Any
+
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from omni_jobs.cli import show
 from omni_jobs.cli.context import Cli, command
 from omni_jobs.cli.workers import opened_store
-from omni_jobs.errors import UnknownModel
+from omni_jobs.errors import Misconfigured, UnknownModel
 from omni_jobs.schemas import ModelCard, nearest
+
+KNOWN_MODULE = "workers.known"
 
 
 @click.command()
 @click.argument("name", required=False)
 @click.option("--verbose", is_flag=True, help="Also how each live worker merges its calls, and what was proved.")
+@click.option("--known", is_flag=True, help="Models that `up --model NAME` takes without a source, served or not.")
 @command
-def models(cli: Cli, name: str | None, verbose: bool) -> None:
+def models(cli: Cli, name: str | None, verbose: bool, known: bool) -> None:
     """List what can be asked for, or one model's parameters."""
+    if known:
+        _print_known(cli, name)
+        return
     with cli.client() as client:
         cards = {card.name: card for card in client.models()}
     if name is not None and name not in cards:
@@ -37,6 +49,40 @@ def models(cli: Cli, name: str | None, verbose: bool) -> None:
         Console().print(table)
     if verbose and not cli.as_json:
         _print_merging(cli, name)
+
+
+def _print_known(cli: Cli, name: str | None) -> None:
+    rows = known_models()
+    if name is not None and name not in rows:
+        raise UnknownModel(
+            f"No model is known as {name!r}.", field="model", value=name, remedy=nearest(name, rows)
+        )
+    chosen = {name: rows[name]} if name else rows
+    if cli.as_json:
+        show.print_json(chosen)
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("MODEL", "SOURCE", "PIPELINE", "LICENCE"):
+        table.add_column(column, overflow="fold")
+    for known, row in chosen.items():
+        source = row.get("source", row.get("error", ""))
+        facts = (known, source, row.get("pipeline_class", ""), row.get("licence", ""))
+        table.add_row(*map(escape, facts))
+    Console().print(table)
+
+
+def known_models() -> dict[str, Any]:
+    """The known rows by name, as a child of this process reads them: this one never imports `workers`.
+
+    Raises:
+        Misconfigured: they cannot be read; this installation may have no workers.
+    """
+    done = subprocess.run([sys.executable, "-m", KNOWN_MODULE], capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["it said nothing"]
+        raise Misconfigured(f"The known models cannot be read: {lines[-1]}", field="known")
+    rows: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return rows
 
 
 def _print_merging(cli: Cli, only: str | None) -> None:

@@ -41,7 +41,7 @@ def model_options(function: F) -> F:
             "models",
             multiple=True,
             metavar="NAME=SOURCE",
-            help="A folder, hub id or simulated; or a packaged model: shapes.",
+            help="A folder, hub id or simulated; some models need no source (see models --known).",
         ),
         click.option(
             "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Path of omni.toml."

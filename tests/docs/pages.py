@@ -34,7 +34,8 @@ FIRST_SETTINGS = (
 )
 MODEL_KEYS = {
     "source": "A folder written by `save_pretrained`, a hub id (`owner/name`, also `@revision`) or `simulated`.",
-    "dtype": "`float32`, `float16` or `bfloat16` (or `fp32`, `fp16`, `bf16`); `float32` if absent.",
+    "pipeline_class": "A pipeline class of diffusers by its name, any other by its qualified name; else the source's.",
+    "dtype": "`float32` (if absent), `float16` or `bfloat16`, or one per component: `{default = ..., vae = ...}`.",
     "device": "A torch device; `cuda` if there is one, else `cpu`.",
     "variant": "Variant of the weight files, as diffusers knows it (`fp16`).",
     "load_format": "How the weights come: `default` is a diffusers folder of safetensors.",
@@ -45,7 +46,12 @@ MODEL_KEYS = {
     "max_num_seqs": "Outputs in flight in one engine.",
     "trust_remote_code": "Whether code of the model's own may run: trust its author with the machine.",
     "options": "Options of the executor.",
-    "defaults": "Parameters that a job leaves out, by diffusers' names.",
+    "weights_sources": "Components from elsewhere: `{transformer = \"owner/name@revision\"}`, or a table of `source`, "
+    "`subfolder`, `variant`.",
+    "pre_process": "Qualified name of a function that makes the model's function for input pictures.",
+    "post_process": "Qualified name of a function that makes the model's function for outputs.",
+    "frame_rate": "Frames per second of a clip, where the pipeline has no such parameter; 16 if absent.",
+    "defaults": "Parameters that a job leaves out, by diffusers' names; also `negative_prompt`.",
     "limits": "Greatest value of a parameter, by name.",
     "max_pixels": "Greatest width times height of an output.",
     "description": "Shown in the catalogue; the pipeline class's own words if empty.",

@@ -72,5 +72,5 @@ def test_a_packaged_model_needs_no_source_and_keeps_its_defaults_with_another(tm
     assert (packaged.source, packaged.defaults) == (str(WEIGHTS), DEFAULT_PARAMETERS)
     (other,) = read_rows(config(tmp_path, '[models.shapes]\ncaps = "fixed(2)"'), ["shapes=simulated"])
     assert (other.source, other.caps, other.defaults) == ("simulated", "fixed(2)", DEFAULT_PARAMETERS)
-    with pytest.raises(Misconfigured, match=r"NAME=SOURCE.*shapes"):
-        read_rows(None, ["circles"])
+    with pytest.raises(Misconfigured, match=r"NAME=SOURCE.*Did you mean `shapes`"):
+        read_rows(None, ["shape"])

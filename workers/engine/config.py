@@ -12,6 +12,10 @@ class OmniDiffusionConfig:
     """One model on one group of devices. Names are those that users of vLLM-Omni know.
 
     `model` is a folder or hub id (`name@revision`); `pipeline` an already loaded pipeline instead.
+    `model_class_name` is a diffusers class's name or a qualified one; without it the model itself says. `dtype`
+    may be one per component, with "default". `weights_sources` are other sources of single components.
+    `pre_process` and `post_process` are qualified names of functions that are given this configuration and return
+    functions (see `processing`). `defaults` are parameters that a prompt leaves out.
     `distributed_executor_backend` is "uni", "mp", "simulated", a class, or a class's qualified name; `None` picks
     "uni" for one device and "mp" above. `caps` is "measured" or "fixed(n)"; what is measured is kept in
     `caps_file`, if given. `offline` favours throughput over the wait of any single request (see Batcher).
@@ -19,8 +23,9 @@ class OmniDiffusionConfig:
 
     model: str | None = None
     name: str | None = None
+    model_class_name: str | None = None
     pipeline: Any = None
-    dtype: str | None = None
+    dtype: str | Mapping[str, str] | None = None
     device: str | None = None
     variant: str | None = None
     load_format: str = "default"
@@ -32,4 +37,8 @@ class OmniDiffusionConfig:
     max_num_seqs: int = 64
     offline: bool = False
     trust_remote_code: bool = False
+    weights_sources: Mapping[str, Any] = field(default_factory=dict)
+    pre_process: str | None = None
+    post_process: str | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
     executor_options: Mapping[str, Any] = field(default_factory=dict)

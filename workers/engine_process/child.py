@@ -12,15 +12,13 @@ import signal
 import socket
 import sys
 import threading
-import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 from urllib.parse import quote
 
 from omni_jobs.errors import ExecutionFailed, OmniJobsError
-from workers.engine.engine import DiffusionEngine
 from workers.engine.request import (
     EngineEvent,
     RequestCanceled,
@@ -29,15 +27,21 @@ from workers.engine.request import (
     RequestPreview,
     RequestProgress,
 )
-from workers.engine_process.describe import call_style, describe, pipeline_of
 from workers.engine_process.messages import Channel, RenderRequest
-from workers.engine_process.outputs import spool_output
-from workers.engine_process.requests import CallStyle, engine_request
+from workers.engine_process.served import Rates, ServedModel
 from workers.engine_process.spool import write_spool
 from workers.registry import ModelRow
 
 #: Exit status when no model could be loaded.
 NOTHING_LOADED = 3
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose a request in flight is, and how fast its output is to be played."""
+
+    served: ServedModel
+    rates: Rates
 
 
 class EngineChild:
@@ -48,28 +52,29 @@ class EngineChild:
         self._caps = caps
         self._rows = rows
         self._spool = spool
-        self._engines: dict[str, DiffusionEngine] = {}
-        self._styles: dict[str, CallStyle] = {}
-        self._owners: dict[str, str] = {}
-        self._outputs: SimpleQueue[RequestFinished | RequestPreview] = SimpleQueue()
+        self._models: dict[str, ServedModel] = {}
+        self._owners: dict[str, Owner] = {}
+        self._outputs: SimpleQueue[tuple[Owner, RequestFinished] | RequestPreview] = SimpleQueue()
         self._wake = threading.Event()
 
     def run(self) -> int:
         """Load every model, then turn the engines for ever. Returns only if nothing could be loaded."""
         for row in self._rows:
             self._load(row)
-        if not self._engines:
+        if not self._models:
             return NOTHING_LOADED
         threading.Thread(target=self._write_outputs, name="outputs", daemon=True).start()
         while True:
             self._wake.clear()
-            if not any([engine.advance() for engine in self._engines.values()]):
+            if not any([model.engine.advance() for model in self._models.values()]):
                 self._channel.send({"kind": "idle", "merging": self._merging()})
                 self._wake.wait()
 
     def _merging(self) -> dict[str, Any]:
         """By model, what its runner knows of merging; a simulated device merges nothing."""
-        runners = {name: getattr(engine.executor, "model_runner", None) for name, engine in self._engines.items()}
+        runners = {
+            name: getattr(model.engine.executor, "model_runner", None) for name, model in self._models.items()
+        }
         return {name: runner.merge_report() for name, runner in runners.items() if runner is not None}
 
     def handle(self, message: dict[str, Any]) -> None:
@@ -78,9 +83,9 @@ class EngineChild:
             case "submit":
                 self._submit(RenderRequest.from_json(message["request"]))
             case "cancel":
-                model = self._owners.get(message["request_id"])
-                if model is not None:
-                    self._engines[model].cancel(message["request_id"])
+                owner = self._owners.get(message["request_id"])
+                if owner is not None:
+                    owner.served.engine.cancel(message["request_id"])
         self._wake.set()
 
     def _load(self, row: ModelRow) -> None:
@@ -88,20 +93,18 @@ class EngineChild:
         try:
             caps_file = str(self._caps / f"{quote(row.name, safe='')}.json") if self._caps else None
             config = replace(row.engine_config(), caps_file=caps_file)
-            engine = DiffusionEngine(config, self._on_event, self._on_batch)
-            facts = describe(row, engine)
+            served = ServedModel.load(row, config, self._on_event, self._on_batch)
         except Exception as error:  # noqa: BLE001  a model that does not load must not take the others along
             self._channel.send({"kind": "load_failed", "model": row.name, "error": error_json(error)})
             return
-        self._engines[row.name] = engine
-        self._styles[row.name] = call_style(pipeline_of(engine))
-        self._channel.send({"kind": "ready", "model": row.name, **facts})
+        self._models[row.name] = served
+        self._channel.send({"kind": "ready", "model": row.name, **served.facts})
 
     def _submit(self, request: RenderRequest) -> None:
         try:
-            self._owners[request.request_id] = request.model
-            taken = engine_request(request, time.monotonic(), self._styles[request.model])
-            self._engines[request.model].submit(taken)
+            served = self._models[request.model]
+            self._owners[request.request_id] = Owner(served, served.rates_of(request.parameters))
+            served.submit(request)
         except Exception as error:  # noqa: BLE001  whatever is wrong with a request is that request's failure
             self._end(request.request_id)
             self._channel.send(failed(request.request_id, error))
@@ -121,9 +124,9 @@ class EngineChild:
                 self._channel.hold({"kind": "progress", **progress})
             case RequestPreview():
                 self._outputs.put(event)
-            case RequestFinished():
-                self._end(event.request_id)
-                self._outputs.put(event)
+            case RequestFinished(request_id):
+                self._outputs.put((self._owners[request_id], event))
+                self._end(request_id)
             case RequestFailed(request_id, error):
                 self._end(request_id)
                 self._channel.send(failed(request_id, error))
@@ -136,13 +139,14 @@ class EngineChild:
 
     def _write_outputs(self) -> None:
         while True:
-            event = self._outputs.get()
-            if isinstance(event, RequestPreview):
-                self._send_preview(event)
+            ready = self._outputs.get()
+            if isinstance(ready, RequestPreview):
+                self._send_preview(ready)
                 continue
+            owner, event = ready
             try:
-                files = spool_output(event.output.output, self._spool)
-            except (ValueError, TypeError, OSError) as error:
+                files = owner.served.spool(event.output, self._spool, owner.rates)
+            except Exception as error:  # noqa: BLE001  the model's own post-processing may raise anything
                 self._channel.send(failed(event.request_id, error))
                 continue
             self._channel.send(

@@ -105,10 +105,15 @@ def _channels_last(kind: Kind, array: Array) -> Array:
 def _pixels(array: Array) -> Array:
     if array.dtype == np.uint8:
         return array
-    if not np.isfinite(array).all():
-        raise ValueError("the pipeline returned pixels that are not numbers (NaN or infinity).")
+    _check_numbers("pixels", array)
     return (np.clip(array, 0.0, 1.0) * 255).round().astype(np.uint8)
 
 
+def _check_numbers(what: str, array: Array) -> None:
+    if not np.isfinite(array).all():
+        raise ValueError(f"the pipeline returned {what} that are not numbers (NaN or infinity).")
+
+
 def _samples(array: Array) -> Array:
+    _check_numbers("samples", array)
     return np.clip(array, -1.0, 1.0).astype(np.float32)

@@ -20,7 +20,8 @@ class DiffusersAdapterPipeline:
 
     def __init__(self, *, od_config: OmniDiffusionConfig, prefix: str = "") -> None:
         self.prefix = prefix
-        self.pipeline = load_pipeline(replace(od_config, load_format="default", custom_pipeline_args=None))
+        plain = replace(od_config, load_format="default", custom_pipeline_args=None, model_class_name=None)
+        self.pipeline = load_pipeline(plain)
 
     def forward(
         self,

@@ -1,0 +1,106 @@
+"""What `from_pretrained` is told beyond the source: dtypes per component, and components from other sources.
+
+Called by the loader. A component's class comes from the pipeline's own index, its weights from a folder or hub
+repository that the row names under `weights_sources`; safetensors only.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from omni_jobs.errors import Misconfigured
+from omni_jobs.schemas import nearest
+from workers.engine.config import OmniDiffusionConfig
+
+DTYPES = {
+    "float32": torch.float32,
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+    "fp32": torch.float32,
+    "fp16": torch.float16,
+    "bf16": torch.bfloat16,
+}
+#: Libraries whose classes a pipeline's index may name.
+LIBRARIES = ("diffusers", "transformers")
+SOURCE_KEYS = ("source", "subfolder", "variant")
+
+
+def torch_dtypes(dtype: str | Mapping[str, str] | None) -> torch.dtype | dict[str, torch.dtype]:
+    """What diffusers takes as `torch_dtype`: one for all, or one per component and a default.
+
+    Raises:
+        Misconfigured: a name that is no dtype.
+    """
+    named = {"default": dtype or "float32"} if isinstance(dtype, str | None) else {"default": "float32", **dtype}
+    for component, name in named.items():
+        if name not in DTYPES:
+            raise Misconfigured(
+                f"`dtype`: {name!r} is not known.",
+                field="dtype" if component == "default" else f"dtype.{component}",
+                value=name,
+                remedy=f"Use one of {', '.join(DTYPES)}.",
+            )
+    found = {component: DTYPES[name] for component, name in named.items()}
+    return found["default"] if len(found) == 1 else found
+
+
+def other_components(
+    kind: Any, source: str, revision: str | None, od_config: OmniDiffusionConfig
+) -> dict[str, Any]:
+    """The components that `weights_sources` names, loaded, by name.
+
+    A source is a folder or hub id (`name@revision`), or a table of `source`, `subfolder` and `variant`. Where no
+    subfolder is given it is the component's name, unless a local folder is itself the component's.
+
+    Raises:
+        Misconfigured: the pipeline has no such component, or it does not load.
+    """
+    if not od_config.weights_sources:
+        return {}
+    index = kind.load_config(source, revision=revision)
+    dtypes = torch_dtypes(od_config.dtype)
+    found = {}
+    for name, given in od_config.weights_sources.items():
+        dtype = dtypes.get(name, dtypes["default"]) if isinstance(dtypes, dict) else dtypes
+        found[name] = _component(name, _class_of(name, index), given, dtype)
+    return found
+
+
+def _class_of(name: str, index: Mapping[str, Any]) -> Any:
+    parts = {key: value for key, value in index.items() if isinstance(value, list | tuple) and value[0]}
+    if name not in parts:
+        raise Misconfigured(
+            f"`weights_sources.{name}`: the pipeline has no such component.",
+            field=f"weights_sources.{name}",
+            remedy=nearest(name, parts),
+        )
+    library, class_name = parts[name]
+    if library not in LIBRARIES:
+        raise Misconfigured(
+            f"`weights_sources.{name}`: {library}.{class_name} is not a class of {' or '.join(LIBRARIES)}.",
+            field=f"weights_sources.{name}",
+            value=library,
+        )
+    return getattr(importlib.import_module(library), class_name)
+
+
+def _component(name: str, kind: Any, given: Any, dtype: torch.dtype) -> Any:
+    field = f"weights_sources.{name}"
+    table = {"source": given} if isinstance(given, str) else dict(given)
+    for key in table.keys() - SOURCE_KEYS:
+        raise Misconfigured(f"`{field}.{key}` is not known.", field=field, remedy=nearest(key, SOURCE_KEYS))
+    source, _, revision = str(table.get("source", "")).partition("@")
+    own_folder = (Path(source) / "config.json").is_file()
+    subfolder = table.get("subfolder", "" if own_folder else name)
+    options = {"revision": revision or None, "variant": table.get("variant"), "use_safetensors": True}
+    # transformers renamed the argument that diffusers still calls torch_dtype.
+    named = "dtype" if kind.__module__.startswith("transformers") else "torch_dtype"
+    try:
+        return kind.from_pretrained(source, subfolder=subfolder, **options, **{named: dtype})
+    except (OSError, ValueError, RuntimeError, ImportError) as error:
+        raise Misconfigured(f"`{field}`: {source} does not load: {error}", field=field, value=source) from error

@@ -1,0 +1,66 @@
+"""A model's own pre- and post-processing, and its defaults, around the pipeline's call.
+
+Both doors use it: the engine process for jobs, `Omni.generate` for prompts. The functions are named by the row, by
+the contract of vLLM-Omni's registry: each is given the configuration and returns the function that does the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+from omni_jobs.errors import Misconfigured
+from workers.engine.config import OmniDiffusionConfig
+from workers.engine.executor import resolve_obj_by_qualname
+from workers.engine.request import DiffusionOutput, OmniDiffusionRequest, OmniDiffusionSamplingParams
+
+SAMPLING_FIELDS = {item.name for item in fields(OmniDiffusionSamplingParams)} - {"extra_args", "generator", "seed"}
+
+
+class Processing:
+    """`pre_process` turns a request's pictures into what the pipeline takes; `post_process` its output into media.
+
+    Raises:
+        Misconfigured: a function cannot be imported, or does not make one.
+    """
+
+    def __init__(self, od_config: OmniDiffusionConfig) -> None:
+        self._pre = _made("pre_process", od_config.pre_process, od_config)
+        self._post = _made("post_process", od_config.post_process, od_config)
+
+    def prepare(self, request: OmniDiffusionRequest) -> OmniDiffusionRequest:
+        """The request with its pictures processed; a request without pictures is left alone."""
+        if self._pre is None or not request.images:
+            return request
+        made = self._pre(list(request.images))
+        return replace(request, images=tuple(made) if isinstance(made, list | tuple) else (made,))
+
+    def finish(self, output: DiffusionOutput) -> DiffusionOutput:
+        """The output with its media processed."""
+        if self._post is None or output.output is None:
+            return output
+        return replace(output, output=self._post(output.output))
+
+
+def _made(field: str, qualname: str | None, od_config: OmniDiffusionConfig) -> Callable[[Any], Any] | None:
+    if qualname is None:
+        return None
+    made: Callable[[Any], Any] = resolve_obj_by_qualname(qualname)(od_config)
+    if not callable(made):
+        raise Misconfigured(f"`{field}`: {qualname} returned no function.", field=field, value=qualname)
+    return made
+
+
+def with_defaults(request: OmniDiffusionRequest, defaults: Mapping[str, Any]) -> OmniDiffusionRequest:
+    """The request with a row's defaults for whatever it leaves out."""
+    params = request.sampling_params
+    left_out = {
+        name: value
+        for name, value in defaults.items()
+        if name in SAMPLING_FIELDS and getattr(params, name) is None
+    }
+    others = {name: value for name, value in defaults.items() if name not in SAMPLING_FIELDS | {"negative_prompt"}}
+    filled = replace(params, **left_out, extra_args={**others, **params.extra_args})
+    negative = defaults.get("negative_prompt") if request.negative_prompt is None else request.negative_prompt
+    return replace(request, sampling_params=filled, negative_prompt=negative)
