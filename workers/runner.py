@@ -105,7 +105,7 @@ class DiffusionModelRunner:
                 raise
             raise DeviceOutOfMemory(str(error)) from error
         shared = len(batch) == 1 or (len(served) == 1 and served[0].shared)
-        if shared and served[0].outputs is not None:
+        if len(served) == 1 and served[0].outputs is not None:
             self._meter.stop(mark, batch[0].key(batch[0].level), len(served[0].calls))
         seconds = time.perf_counter() - started
         for call_id in call_ids:
@@ -119,9 +119,11 @@ class DiffusionModelRunner:
                 started = time.perf_counter()
                 advances.append(self._answer(call, answer, part.shared))
                 seconds += time.perf_counter() - started if part.outputs is None else 0.0
-        if len(batch) == 1 and served[0].outputs is None:
+        if len(batch) == 1 and originals and served[0].outputs is None:
             self._meter.stop(mark, batch[0].key(batch[0].level), 1)
-        return StepResult(tuple(advances), seconds, shared, self._meter.taken())
+        timings = self._meter.taken()
+        self.stats.device_seconds += sum(timing.seconds for timing in timings)
+        return StepResult(tuple(advances), seconds, shared, timings)
 
     def drop(self, request_id: str) -> None:
         """Unwind a request's frames and free what it holds. Unknown ids are ignored."""

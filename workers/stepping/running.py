@@ -13,7 +13,10 @@ from workers.stepping.room import Extent
 
 @dataclass
 class RunnerStats:
-    """What the denoise lane has done. Forwards made for proofs are not counted; `solo_reasons` counts calls."""
+    """What the denoise lane has done. Forwards made for proofs are not counted; `solo_reasons` counts calls.
+
+    `device_seconds` is of all lanes, on the device's clock.
+    """
 
     calls: int = 0
     forwards: int = 0
@@ -21,6 +24,7 @@ class RunnerStats:
     solo_reasons: Counter[str] = field(default_factory=Counter)
     proofs: int = 0
     encode_hits: int = 0
+    device_seconds: float = 0.0
 
 
 @dataclass
