@@ -38,6 +38,7 @@ METRICS: dict[str, Metric] = {
     "omni_worker_start_time_seconds": Metric("gauge", "Unix time when the worker started."),
     "omni_engine_requests_total": Metric("counter", "Outputs that a worker's engine rendered."),
     "omni_engine_calls_total": Metric("counter", "Denoise calls of these outputs."),
+    "omni_engine_calls_saved_total": Metric("counter", "Denoise calls that outputs' own step caches answered."),
     "omni_engine_forwards_total": Metric("counter", "Forwards that served these calls; the fewer, the fuller."),
     "omni_engine_max_batch": Metric("gauge", "Largest batch that a worker's engine ran."),
     "omni_engine_proofs_total": Metric("counter", "Ways of merging that a worker has put to the proof, by model."),
@@ -54,6 +55,7 @@ METRICS: dict[str, Metric] = {
 _ENGINE = {
     "omni_engine_requests_total": "requests",
     "omni_engine_calls_total": "calls",
+    "omni_engine_calls_saved_total": "calls_saved",
     "omni_engine_forwards_total": "forwards",
     "omni_engine_max_batch": "max_batch",
     "omni_engine_restarts_total": "engine_restarts",

@@ -21,12 +21,9 @@ from workers.registry import row_from
 RENAMED = {"diffusion_load_format": "load_format", "torch_dtype": "dtype"}
 
 _PARALLEL = "one model on several devices is not served by this executor"
-_CACHE = "step caching changes results and is not served"
 _MEMORY = "load the pipeline yourself with it and give `pipeline=`"
 #: Options that this engine does not take: the values that ask for nothing, and why any other is refused.
 REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
-    "cache_backend": ((None, "none"), _CACHE),
-    "cache_config": ((None, {}), _CACHE),
     "parallel_config": ((None,), _PARALLEL),
     "tensor_parallel_size": ((None, 1), _PARALLEL),
     "pipeline_parallel_size": ((None, 1), _PARALLEL),

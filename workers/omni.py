@@ -46,7 +46,7 @@ class Omni:
 
     @property
     def stats(self) -> RunnerStats:
-        """Of the denoise lane, since the start: calls, forwards, max_batch, solo_reasons, proofs."""
+        """Of the denoise lane, since the start: calls, calls_saved, forwards, max_batch, solo_reasons, proofs."""
         executor = self._engine.executor
         assert isinstance(executor, UniProcDiffusionExecutor)
         return executor.model_runner.stats

@@ -67,6 +67,7 @@ def sharing_of(rendered: Sequence[Rendered]) -> Sharing:
     tallies = [output.metrics for output in rendered]
     return Sharing(
         calls=sum(tally["calls"] for tally in tallies),
+        calls_saved=sum(tally.get("calls_saved", 0) for tally in tallies),
         shared_calls=sum(tally["shared_calls"] for tally in tallies),
         forwards=round(sum(tally["forwards"] for tally in tallies), 4),
         max_batch=max(tally["max_batch"] for tally in tallies),

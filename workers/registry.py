@@ -19,6 +19,7 @@ from omni_jobs.schemas import nearest
 from workers.engine.caps import cap_policy
 from workers.engine.config import OmniDiffusionConfig
 from workers.known import add_row, known_names, known_row
+from workers.stepping.cache_config import cache_policy
 
 #: A source that needs no weights: `simulated`, or `simulated?launch_ms=5&row_ms=1`.
 SIMULATED = "simulated"
@@ -45,6 +46,8 @@ class ModelRow:
     num_gpus: int = 1
     caps: str = "measured"
     max_num_seqs: int = 64
+    cache_backend: str | None = None
+    cache_config: Mapping[str, Any] = field(default_factory=dict)
     trust_remote_code: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
     weights_sources: Mapping[str, Any] = field(default_factory=dict)
@@ -61,6 +64,7 @@ class ModelRow:
 
     def __post_init__(self) -> None:
         cap_policy(self.caps)
+        cache_policy(self.cache_backend, self.cache_config)
         if not self.name or len(self.name) > 200 or any(letter.isspace() for letter in self.name):
             raise Misconfigured(
                 f"model name {self.name!r}: 1 to 200 characters, no spaces.", field="name", value=self.name
@@ -108,6 +112,8 @@ class ModelRow:
             num_gpus=self.num_gpus,
             caps=self.caps,
             max_num_seqs=self.max_num_seqs,
+            cache_backend=self.cache_backend,
+            cache_config=self.cache_config,
             trust_remote_code=self.trust_remote_code,
             executor_options=options,
             weights_sources=self.weights_sources,

@@ -19,6 +19,7 @@ from workers.engine.executor import DeviceOutOfMemory
 from workers.engine.request import DiffusionOutput, OmniDiffusionRequest
 from workers.stepping.ambient import Ambient, ProcessorOverlay
 from workers.stepping.book import Served
+from workers.stepping.cache_policies import CachePolicy
 from workers.stepping.clone import PipelineCloner
 from workers.stepping.contracts import run_of
 from workers.stepping.encode_cache import EncodeCache
@@ -33,13 +34,23 @@ from workers.stepping.preview import Previewer
 from workers.stepping.proof import Prover
 from workers.stepping.room import Extent, does_not_fit, extent_of
 from workers.stepping.running import RunnerStats, Running
+from workers.stepping.step_cache import StepCache
 
 
 class DiffusionModelRunner:
-    """Runs requests of one pipeline as fibers. `arguments_of` makes a request's pipeline call arguments."""
+    """Runs requests of one pipeline as fibers. `arguments_of` makes a request's pipeline call arguments.
 
-    def __init__(self, pipeline: Any, arguments_of: Callable[[OmniDiffusionRequest], dict[str, Any]]) -> None:
+    With `cache_policy` each request has a step cache of its own.
+    """
+
+    def __init__(
+        self,
+        pipeline: Any,
+        arguments_of: Callable[[OmniDiffusionRequest], dict[str, Any]],
+        cache_policy: CachePolicy | None = None,
+    ) -> None:
         self.pipeline = pipeline
+        self._cache_policy = cache_policy
         self.stats = RunnerStats()
         self._arguments_of = arguments_of
         self._cloner = PipelineCloner(pipeline)
@@ -67,13 +78,14 @@ class DiffusionModelRunner:
             "proofs": self.prover.proofs,
             "audits": self.prover.audits,
             "encode_hits": self.stats.encode_hits,
+            "calls_saved": self.stats.calls_saved,
             "rules": list(self.prover.rules()),
             "alone": dict(self.stats.solo_reasons.most_common(10)),
         }
 
     def add(self, request: OmniDiffusionRequest) -> Advance:
         """Start a request and run it to its first call."""
-        running = Running(request)
+        running = Running(request, cache=StepCache(self._cache_policy) if self._cache_policy else None)
         try:
             arguments = self._arguments_of(request)
             running.extent = extent_of(arguments)
@@ -140,6 +152,8 @@ class DiffusionModelRunner:
         if isinstance(answer, Outcome):
             call.fiber.ambient.keep(answer.traces)
             answer = answer.output
+        if running.cache is not None:
+            answer = running.cache.watched(call, answer, shared)
         if key is None:
             return self._advance(running, call.fiber.resume(answer))
         if answer is RUN_HERE:
@@ -158,9 +172,8 @@ class DiffusionModelRunner:
 
     def _advance(self, running: Running, stop: Stop) -> Advance:
         request_id = running.request.request_id
-        match stop:
-            case ComponentCall():
-                pending = self._park(running, stop)
+        match self._past_cached_calls(running, stop):
+            case PendingCall() as pending:
                 key, label = pending.key(pending.level), self._labels.of(pending)
                 info = CallInfo(request_id, pending.call_id, pending.lane, key, label=label)
                 preview = running.watch.take(running.step) if running.watch else None
@@ -172,6 +185,7 @@ class DiffusionModelRunner:
                 output = value if isinstance(value, DiffusionOutput) else DiffusionOutput(output=value)
                 if running.extent and (self._largest is None or running.extent.pixels > self._largest.pixels):
                     self._largest = running.extent
+                output.metrics["calls_saved"] = running.cache.saved if running.cache else 0
                 if output.error is not None:
                     return Failed(request_id, ExecutionFailed(output.error))
                 return Finished(request_id, output)
@@ -180,6 +194,18 @@ class DiffusionModelRunner:
                 if is_out_of_memory(error):
                     error = does_not_fit(error, running.extent, self._meter.held_bytes, self._largest)
                 return Failed(request_id, error)
+
+    def _past_cached_calls(self, running: Running, stop: Stop) -> PendingCall | Returned | Raised:
+        """The call at which the request parks, or its end; on the way its step cache answers what it can."""
+        while isinstance(stop, ComponentCall):
+            pending = self._park(running, stop)
+            known = running.cache.answer(pending, running.step, running.steps) if running.cache else None
+            if known is None:
+                return pending
+            del self._pending[pending.call_id]
+            self.stats.calls_saved += 1
+            stop = pending.fiber.resume(known)
+        return stop
 
     def _park(self, running: Running, call: ComponentCall) -> PendingCall:
         assert running.fiber is not None

@@ -80,9 +80,10 @@ def sharing_text(job: Job) -> str | None:
     sharing = job.sharing
     if sharing is None or not sharing.calls:
         return None
+    saved = f", {sharing.calls_saved} more were answered from its step cache" if sharing.calls_saved else ""
     return (
         f"{sharing.calls} denoise calls cost {sharing.forwards:.2f} forwards "
-        f"(up to {sharing.max_batch} jobs in one), {sharing.device_seconds:.3f} s of device"
+        f"(up to {sharing.max_batch} jobs in one), {sharing.device_seconds:.3f} s of device{saved}"
     )
 
 

@@ -69,9 +69,13 @@ class Waiting(Record):
 
 
 class Sharing(Record):
-    """How a job's denoise calls were served. `forwards` is its share of them: a call in a batch of 8 costs 1/8."""
+    """How a job's denoise calls were served. `forwards` is its share of them: a call in a batch of 8 costs 1/8.
+
+    `calls_saved` were answered by the job's own step cache, and are not among `calls`.
+    """
 
     calls: int = 0
+    calls_saved: int = 0
     shared_calls: int = 0
     forwards: float = 0.0
     max_batch: int = 0

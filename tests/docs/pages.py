@@ -44,6 +44,9 @@ MODEL_KEYS = {
     "num_gpus": "Devices that one copy of the model spans.",
     "caps": "How many calls may share a forward: `measured` on this device, or `fixed(8)`.",
     "max_num_seqs": "Outputs in flight in one engine.",
+    "cache_backend": "Step cache of each output: `mask`, `taylor`, `mag_cache`, `tea_cache` or `easy_cache`"
+    " ([acceleration](acceleration.md)).",
+    "cache_config": "Options of the step cache.",
     "trust_remote_code": "Whether code of the model's own may run: trust its author with the machine.",
     "options": "Options of the executor.",
     "weights_sources": "Components from elsewhere: `{transformer = \"owner/name@revision\"}`, or a table of `source`, "

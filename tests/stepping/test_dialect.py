@@ -181,7 +181,7 @@ def test_a_worker_describes_a_custom_class_by_the_pipeline_inside(
 
 
 @pytest.mark.parametrize(
-    ("option", "value"), [("cache_backend", "cache_dit"), ("tensor_parallel_size", 2), ("enforce_eager", False)]
+    ("option", "value"), [("enable_sleep_mode", True), ("tensor_parallel_size", 2), ("enforce_eager", False)]
 )
 def test_what_is_not_served_is_refused_by_name_with_the_reason(option: str, value: Any) -> None:
     with pytest.raises(Misconfigured, match=f"{option}.*refused: {REFUSED[option][1][:20]}"):

@@ -16,6 +16,7 @@ class OmniDiffusionConfig:
     may be one per component, with "default". `weights_sources` are other sources of single components.
     `pre_process` and `post_process` are qualified names of functions that are given this configuration and return
     functions (see `processing`). `defaults` are parameters that a prompt leaves out.
+    `cache_backend` names a step cache and `cache_config` its options (see workers/stepping/cache_config.py).
     `distributed_executor_backend` is "uni", "mp", "simulated", a class, or a class's qualified name; `None` picks
     "uni" for one device and "mp" above. `caps` is "measured" or "fixed(n)"; what is measured is kept in
     `caps_file`, if given. `offline` favours throughput over the wait of any single request (see Batcher).
@@ -34,6 +35,8 @@ class OmniDiffusionConfig:
     num_gpus: int = 1
     caps: str = "measured"
     caps_file: str | None = None
+    cache_backend: str | None = None
+    cache_config: Mapping[str, Any] = field(default_factory=dict)
     max_num_seqs: int = 64
     offline: bool = False
     trust_remote_code: bool = False

@@ -90,12 +90,14 @@ class EngineStats:
 
     requests: int = 0
     calls: int = 0
+    calls_saved: int = 0
     forwards: float = 0.0
     max_batch: int = 0
 
     def count(self, metrics: Mapping[str, Any]) -> None:
         self.requests += 1
         self.calls += metrics.get("calls", 0)
+        self.calls_saved += metrics.get("calls_saved", 0)
         self.forwards += metrics.get("forwards", 0.0)
         self.max_batch = max(self.max_batch, metrics.get("max_batch", 0))
 

@@ -11,6 +11,7 @@ from workers.engine.executor import DiffusionExecutor
 from workers.engine.request import OmniDiffusionRequest
 from workers.loader import load_pipeline
 from workers.runner import DiffusionModelRunner
+from workers.stepping.cache_config import cache_policy
 from workers.stepping.meter import device_facts
 
 
@@ -22,7 +23,8 @@ class UniProcDiffusionExecutor(DiffusionExecutor):
     def _init_executor(self) -> None:
         pipeline = load_pipeline(self.od_config)
         device = str(getattr(pipeline, "_execution_device", "cpu"))
-        self.model_runner = DiffusionModelRunner(pipeline, arguments_for(pipeline, device))
+        policy = cache_policy(self.od_config.cache_backend, self.od_config.cache_config)
+        self.model_runner = DiffusionModelRunner(pipeline, arguments_for(pipeline, device), policy)
 
     @property
     def identity(self) -> str:

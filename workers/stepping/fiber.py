@@ -65,8 +65,15 @@ class Raised:
     error: BaseException
 
 
-#: The answer that makes the fiber run its call itself, under its own ambient state: bit-identical by construction.
-RUN_HERE = object()
+@dataclass(frozen=True, slots=True)
+class RunHere:
+    """The answer that makes the fiber run its call itself, under its own ambient state, by way of `run`."""
+
+    run: Callable[[ComponentCall], Any]
+
+
+#: As the pipeline would have run it: bit-identical by construction.
+RUN_HERE = RunHere(ComponentCall.run)
 
 Stop = ComponentCall | Returned | Raised
 

@@ -87,13 +87,13 @@ class Forwards:
         """
         ambient, call = pending.fiber.ambient, pending.call
         random = ambient.random
-        versions = _versions(pending.description)
+        versions = argument_versions(pending.description)
         before = _tensors(ambient.processors)
         output = ambient.run(self._overlay, call.run_repeatably)
         outcome = Outcome(output, _new(before, _tensors(ambient.processors)))
         if ambient.random.differs(random):
             raise SideEffects("it draws random numbers", outcome)
-        if versions != _versions(pending.description):
+        if versions != argument_versions(pending.description):
             raise SideEffects("it writes into its arguments", outcome)
         return outcome
 
@@ -158,7 +158,7 @@ def _new(before: Traces, after: Traces) -> Traces:
     return {key: value for key, value in after.items() if before.get(key) is not value}
 
 
-def _versions(description: Description) -> list[int | None]:
+def argument_versions(description: Description) -> list[int | None]:
     """How often each tensor argument was written to (inference tensors do not tell), and what records hold."""
     values = [leaf.value for leaf in description.leaves if isinstance(leaf.value, torch.Tensor)]
     records = [

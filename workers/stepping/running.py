@@ -9,16 +9,19 @@ from workers.engine.request import OmniDiffusionRequest
 from workers.stepping.fiber import Fiber
 from workers.stepping.preview import Watch
 from workers.stepping.room import Extent
+from workers.stepping.step_cache import StepCache
 
 
 @dataclass
 class RunnerStats:
     """What the denoise lane has done. Forwards made for proofs are not counted; `solo_reasons` counts calls.
 
-    `device_seconds` is of all lanes, on the device's clock.
+    `calls` are those that ran, `calls_saved` those that their requests' own step caches answered. `device_seconds` is
+    of all lanes, on the device's clock.
     """
 
     calls: int = 0
+    calls_saved: int = 0
     forwards: int = 0
     max_batch: int = 0
     solo_reasons: Counter[str] = field(default_factory=Counter)
@@ -38,6 +41,7 @@ class Running:
     call_id: int | None = None
     watch: Watch | None = None
     extent: Extent | None = None
+    cache: StepCache | None = None
 
     def on_step(self, step: int, steps: int) -> None:
         self.step, self.steps = step, steps

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from workers.stepping.fiber import RUN_HERE, ComponentCall, Fiber
+from workers.stepping.fiber import ComponentCall, Fiber, RunHere
 
 #: Methods, besides calling the module, that run it as a whole.
 WHOLE_METHODS = ("encode", "decode")
@@ -51,7 +51,7 @@ def _interceptor(component: str, module: nn.Module, method: str) -> Callable[...
         if fiber is None or (witness is not None and witness.dtype != dtype_at_rest):
             return call.run()
         answer = fiber.park(call)
-        return call.run() if answer is RUN_HERE else answer
+        return answer.run(call) if isinstance(answer, RunHere) else answer
 
     intercepted.__name__ = method
     return intercepted

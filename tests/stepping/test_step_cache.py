@@ -1,0 +1,268 @@
+"""Step caching at the call boundary: whose past answers a call, what it answers, and that nobody else notices."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from benchmarks.zoo import UNEQUAL_PROMPTS, case, flatten_output
+from omni_jobs.errors import Misconfigured
+from tests.stepping.cached import Reuse, guided
+from tests.stepping.pipelines import seeded, tiny
+from workers import Omni
+from workers.engine import OmniDiffusionSamplingParams
+from workers.registry import ModelRow
+from workers.stepping.cache_config import cache_policy
+from workers.stepping.cache_policies import COMPUTE, CachePolicy, Place, extrapolation_weights, stretched
+from workers.stepping.step_cache import StepCache
+
+MASK = "110101"
+
+
+def by_mask(mask: str, of: str = "output") -> Reuse:
+    """What a mask means, worked out by hand."""
+    kept: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def reuse(name: str, step: int, sample: torch.Tensor, run: Callable[[], torch.Tensor]) -> torch.Tensor:
+        if mask[step] == "0":
+            output, before = kept[name]
+            return output.clone() if of == "output" else (output - before) + sample
+        kept[name] = run(), sample
+        return kept[name][0]
+
+    return reuse
+
+
+def cached(pipeline: Any, backend: str = "mask", caps: str = "fixed(8)", **config: Any) -> Omni:
+    return Omni(pipeline=pipeline, caps=caps, cache_backend=backend, cache_config=config)
+
+
+@pytest.mark.parametrize("reuse", ["output", "residual"])
+@pytest.mark.parametrize("negative_first", [False, True])
+def test_each_call_of_a_step_is_answered_from_its_own_past(reuse: str, negative_first: bool) -> None:
+    pipeline = guided()
+    expected = pipeline(seeded(1), negative_first=negative_first, reuse=by_mask(MASK, reuse))
+    runs = pipeline.unet.runs
+    omni = cached(pipeline, mask=MASK, reuse=reuse)
+    (mine,) = omni.map([{"generator": seeded(1), "negative_first": negative_first}])
+    assert torch.equal(mine, expected)
+    assert not torch.equal(mine, pipeline(seeded(1), negative_first=negative_first))
+    assert (omni.stats.calls, omni.stats.calls_saved) == (8, 4)
+    assert runs == 8
+
+
+def test_a_mask_that_skips_nothing_changes_nothing() -> None:
+    pipeline = guided()
+    (mine,) = cached(pipeline, mask="1").map([{"generator": seeded(1)}])
+    assert torch.equal(mine, pipeline(seeded(1)))
+
+
+def test_a_call_that_means_something_else_is_computed() -> None:
+    """The first call of a step was the one without text; from step 3 on it is the one with text."""
+    pipeline = guided()
+    omni = cached(pipeline, mask="111001", max_skips=1000)
+    (mine,) = omni.map([{"generator": seeded(1), "negative_first": True, "unguided_from": 3}])
+    by_hand = pipeline(seeded(1), negative_first=True, unguided_from=3, reuse=by_mask("111101"))
+    assert torch.equal(mine, by_hand)
+
+
+def test_a_loop_that_begins_anew_has_no_past() -> None:
+    pipeline = guided()
+    omni = cached(pipeline, mask="011111", warmup=0)
+    (mine,) = omni.map([{"generator": seeded(1), "loops": 2}])
+    assert torch.equal(mine, pipeline(seeded(1), loops=2))
+    assert omni.stats.calls_saved == 0
+
+
+def test_requests_skip_beside_each_other_and_share_what_remains() -> None:
+    pipeline = guided()
+    steps = (6, 4, 6, 5)
+    omni = cached(pipeline, mask=MASK)
+    together = omni.map([{"generator": seeded(index), "num_inference_steps": n} for index, n in enumerate(steps)])
+    for index, n in enumerate(steps):
+        (alone,) = cached(pipeline, mask=MASK).map([{"generator": seeded(index), "num_inference_steps": n}])
+        torch.testing.assert_close(together[index], alone, rtol=1e-4, atol=1e-5)
+    assert omni.stats.max_batch >= 4
+    assert omni.stats.forwards < omni.stats.calls
+    assert omni.stats.calls + omni.stats.calls_saved == 2 * sum(steps)
+
+
+@pytest.mark.parametrize("backend", ["easy_cache", "tea_cache", "taylor"])
+def test_state_never_crosses_requests(backend: str) -> None:
+    """Interleaved but never merged, each request gives the bytes that it gives on an engine of its own."""
+    pipeline = guided()
+    config = {} if backend == "taylor" else {"threshold": 0.5}
+    calls = [{"generator": seeded(index), "num_inference_steps": 6 + index} for index in range(3)]
+    busy = cached(pipeline, backend, caps="fixed(1)", **config)
+    together = busy.map(calls)
+    assert busy.stats.calls_saved > 0
+    saved = 0
+    for index, mine in enumerate(together):
+        own = cached(pipeline, backend, caps="fixed(1)", **config)
+        (alone,) = own.map([{"generator": seeded(index), "num_inference_steps": 6 + index}])
+        assert torch.equal(mine, alone)
+        saved += own.stats.calls_saved
+    assert saved == busy.stats.calls_saved
+
+
+def test_what_a_request_remembered_goes_with_it() -> None:
+    omni = cached(guided(), mask=MASK)
+    omni.map([{"generator": seeded(index)} for index in range(3)])
+    with pytest.raises(TypeError):
+        omni.map([{"generator": seeded(0), "num_inference_steps": "many"}])
+    gc.collect()
+    assert not [item for item in gc.get_objects() if type(item) is StepCache]
+
+
+@pytest.mark.parametrize("habit", ["random", "writes"])
+def test_a_call_with_side_effects_is_never_skipped(habit: str) -> None:
+    pipeline = tiny(habit)
+    torch.manual_seed(3)
+    plain = pipeline(generator=seeded(1), num_inference_steps=6)
+    torch.manual_seed(3)
+    omni = cached(pipeline, mask="111010", warmup=0)
+    (mine,) = omni.map([{"generator": seeded(1), "num_inference_steps": 6}])
+    assert omni.stats.calls_saved == 0
+    assert torch.equal(mine, plain)
+
+
+@pytest.mark.parametrize("name", ["qwen-image", "flux-kontext", "sdxl", "z-image", "wan", "sd-heun"])
+def test_real_pipelines_skip_and_agree_with_themselves(name: str) -> None:
+    member = case(name)
+    pipeline = member.build()
+
+    def inputs(index: int) -> dict[str, Any]:
+        return member.inputs(seed=index, prompt=UNEQUAL_PROMPTS[index], steps=6)
+
+    omni = cached(pipeline, mask=MASK)
+    together = omni.map([inputs(0), inputs(1)])
+    assert omni.stats.calls_saved >= omni.stats.calls / 2
+    for index, mine in enumerate(together):
+        (alone,) = cached(pipeline, mask=MASK).map([inputs(index)])
+        for one, other in zip(flatten_output(mine), flatten_output(alone), strict=True):
+            assert abs(torch.as_tensor(one) - torch.as_tensor(other)).max() <= 1e-4
+
+
+def test_calls_saved_are_reported() -> None:
+    params = OmniDiffusionSamplingParams(
+        num_inference_steps=6,
+        width=48,
+        height=32,
+        seed=1,
+        true_cfg_scale=4.0,
+        extra_args={"max_sequence_length": 48},
+    )
+    omni = cached(case("qwen-image").build(), mask=MASK)
+    results = omni.generate([{"prompt": word, "negative_prompt": "blurry"} for word in ("a cat", "a dog")], params)
+    for result in results:
+        metrics = result.outputs[0].metrics
+        assert (metrics["calls"], metrics["calls_saved"]) == (8, 4)
+    assert omni.stats.calls_saved == 8
+
+
+class Told:
+    """Evidence that says what it is told, and counts how often it was asked."""
+
+    def __init__(self, change: float) -> None:
+        self.change, self.asked = change, 0
+
+    def input_change(self) -> float:
+        self.asked += 1
+        return self.change
+
+    output_change = input_change
+
+
+def decisions(policy: CachePolicy, evidence: Told, steps: int) -> str:
+    """The steps that a policy computes (1) and skips (0)."""
+    marks, spent, computed, skipped = "", 0.0, 0, 0
+    for step in range(steps):
+        total = policy.spent_after_skip(Place(step, steps, computed, skipped), spent, evidence) if step else None
+        marks += "1" if total is None else "0"
+        spent, computed, skipped = (0.0, step, 0) if total is None else (total, computed, skipped + 1)
+    return marks
+
+
+@pytest.mark.parametrize(
+    ("backend", "config", "change", "expected"),
+    [
+        ("mask", {"mask": "11010101"}, 0.0, "11010101"),
+        ("mask", {"mask": [1, 0]}, 0.0, "11110000"),
+        ("mask", {"mask": "10", "max_skips": 2}, 0.0, "11110010"),
+        ("taylor", {"interval": 3}, 0.0, "11001001"),
+        ("taylor", {"interval": 3, "final": 3}, 0.0, "11001111"),
+        ("mag_cache", {"ratios": [1, 1, 0.98, 0.97, 0.9, 0.8, 0.9, 1], "warmup": 2}, 0.0, "11011111"),
+        ("tea_cache", {"rel_l1_thresh": 0.25}, 0.1, "10010011"),
+        ("tea_cache", {"rel_l1_thresh": 0.25, "coefficients": [2, 0, 0.1]}, 0.1, "10010011"),
+        ("tea_cache", {"threshold": 0.25, "coefficients": [2, 0]}, 0.1, "10101011"),
+        ("easy_cache", {"threshold": 1.0}, 0.1, "11000101"),
+        ("easy_cache", {"threshold": 1.0, "warmup": 0.5, "max_skips": 9}, 0.1, "11110001"),
+        ("easy_cache", {}, float("nan"), "11111111"),
+        ("easy_cache", {}, COMPUTE, "11111111"),
+    ],
+)
+def test_when_a_policy_skips(backend: str, config: dict[str, Any], change: float, expected: str) -> None:
+    policy = cache_policy(backend, config)
+    assert policy is not None
+    assert decisions(policy, Told(change), 8) == expected
+
+
+def test_only_estimates_of_change_ask_the_device() -> None:
+    for backend, config in (("mask", {"mask": "10"}), ("taylor", {}), ("mag_cache", {"ratios": [1.0, 0.9]})):
+        policy, evidence = cache_policy(backend, config), Told(0.0)
+        assert policy is not None
+        decisions(policy, evidence, 20)
+        assert evidence.asked == 0, backend
+
+
+def test_nothing_is_skipped_in_a_loop_of_unknown_length() -> None:
+    policy = cache_policy("mask", {"mask": "10"})
+    assert policy is not None
+    assert policy.must_compute(Place(step=3, steps=0, computed=2, skipped=0))
+
+
+def test_extrapolation_is_the_polynomial_through_the_known_steps() -> None:
+    for known in ([4], [2, 4], [1, 2, 4], [0, 3, 4, 6]):
+        weights = extrapolation_weights(known, 8)
+        for power in range(len(known)):
+            assert sum(w * k**power for w, k in zip(weights, known, strict=True)) == pytest.approx(8**power)
+
+
+def test_lists_made_for_other_loops_are_stretched() -> None:
+    assert [stretched("abcd", step, 4) for step in range(4)] == list("abcd")
+    assert [stretched("abc", step, 5) for step in range(5)] == list("aabcc")
+    assert stretched("abc", 0, 1) == "a"
+
+
+@pytest.mark.parametrize(
+    ("backend", "config", "words"),
+    [
+        ("tee_cache", {}, "Did you mean `tea_cache`"),
+        ("tea_cache", {"treshold": 1}, "Did you mean `threshold`"),
+        ("tea_cache", {"threshold": "much"}, "wants a number from 0 on, not 'much'"),
+        ("mask", {}, "wants ones and zeros"),
+        ("mask", {"mask": "1021"}, "wants ones and zeros"),
+        ("mask", {"mask": 7}, "wants ones and zeros"),
+        ("mag_cache", {}, "`cache_config.ratios`"),
+        ("easy_cache", {"order": 4}, "`cache_config.order`"),
+        ("easy_cache", {"reuse": "both"}, "`cache_config.reuse`"),
+        ("taylor", {"interval": 1}, "`cache_config.interval`"),
+        (None, {"threshold": 1}, "`cache_backend` is not"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_before_anything_is_loaded(
+    backend: str | None, config: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(Misconfigured, match=words):
+        ModelRow("mine", "a/b", cache_backend=backend, cache_config=config)
+
+
+def test_a_row_hands_its_cache_to_the_engine() -> None:
+    row = ModelRow("mine", "a/b", cache_backend="tea_cache", cache_config={"rel_l1_thresh": 0.3})
+    config = row.engine_config()
+    assert (config.cache_backend, config.cache_config) == ("tea_cache", {"rel_l1_thresh": 0.3})
+    assert ModelRow("mine", "a/b").engine_config().cache_backend is None

@@ -1,0 +1,237 @@
+"""The step cache of one request: answers denoise calls from the request's own past ones, where its policy allows.
+
+A call that is answered here does not join a forward, so neighbours go on being batched. Nothing is kept on a module
+or shared between requests, and all of it goes when the request ends. The runner asks whenever a call parks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.utils import _pytree as pytree
+
+from workers.engine.calls import Lane
+from workers.stepping.ambient import RandomState
+from workers.stepping.cache_policies import COMPUTE, CachePolicy, Place, extrapolation_weights
+from workers.stepping.fiber import ComponentCall, RunHere
+from workers.stepping.forwards import argument_versions
+from workers.stepping.leaves import Description, Role
+from workers.stepping.plan import PendingCall
+from workers.stepping.records import is_record
+
+Tensors = tuple[torch.Tensor, ...]
+
+
+@dataclass
+class Known:
+    """A computed call: its step, its sample, and its output as tensors and the tree that holds them."""
+
+    step: int
+    sample: Tensors
+    output: Tensors
+    tree: pytree.TreeSpec
+
+
+@dataclass
+class Slot:
+    """The calls that follow each other: the same place within a step, the same plain arguments, the same text."""
+
+    signature: Hashable
+    known: list[Known] = field(default_factory=list)
+    previous: Tensors = ()
+    spent: float = 0.0
+    skipped: int = 0
+    is_closed: bool = False
+
+
+class StepCache:
+    """Made for one request. `saved` counts the calls answered."""
+
+    def __init__(self, policy: CachePolicy) -> None:
+        self._policy = policy
+        self._slots: dict[Hashable, Slot] = {}
+        self._loop = (0, 0)
+        self._calls_in_step: dict[Hashable, int] = {}
+        self._asked: tuple[Slot, int, Tensors] | None = None
+        self.saved = 0
+
+    def answer(self, call: PendingCall, step: int, steps: int) -> Any:
+        """The call's output if the policy lets it be skipped, else None. `step` of `steps` iterations are done."""
+        self._asked = None
+        if call.lane is not Lane.DENOISE or is_unrepeatable(call):
+            return None
+        try:
+            return self._answer(call, step, steps)
+        except torch.OutOfMemoryError:
+            # What it holds is more useful to the forward that would fail next.
+            self._slots.clear()
+            return None
+
+    def _answer(self, call: PendingCall, step: int, steps: int) -> Any:
+        self._follow_loop(step, steps)
+        slot, sample = self._slot(call), sample_of(call.description)
+        if slot.is_closed:
+            return None
+        with torch.no_grad():
+            answer = self._skip(slot, sample, step, steps)
+            slot.previous = copied(sample)
+        if answer is None:
+            self._asked = slot, step, slot.previous
+        return answer
+
+    def watched(self, call: PendingCall, answer: Any, shared: bool) -> Any:
+        """The engine's answer to a call that was not skipped, so that its output is remembered.
+
+        What a proof ran alone is left out: it may draw random numbers, which only the next run would show.
+        """
+        if self._asked is None:
+            return answer
+        if isinstance(answer, RunHere):
+            return RunHere(lambda component_call: self._run(call, component_call))
+        if shared:
+            try:
+                self._remember(answer)
+            except torch.OutOfMemoryError:
+                self._slots.clear()
+        return answer
+
+    def _run(self, call: PendingCall, component_call: ComponentCall) -> Any:
+        """Inside the fiber: run the call, and close its slot if skipping it would leave something undone."""
+        assert self._asked is not None
+        slot = self._asked[0]
+        random, versions = RandomState.capture(), argument_versions(call.description)
+        output = component_call.run()
+        if RandomState.capture().differs(random) or versions != argument_versions(call.description):
+            slot.is_closed, slot.known = True, []
+        else:
+            self._remember(output)
+        return output
+
+    def _follow_loop(self, step: int, steps: int) -> None:
+        """Count calls within a step; a loop that begins anew has nothing to do with the one before."""
+        before, self._loop = self._loop, (step, steps)
+        if step < before[0] or steps != before[1]:
+            self._slots.clear()
+        if self._loop != before:
+            self._calls_in_step.clear()
+
+    def _slot(self, call: PendingCall) -> Slot:
+        """The slot of a call, emptied if its arguments say that it is not the same one any more."""
+        name = (call.call.component, call.call.method)
+        place = self._calls_in_step[name] = self._calls_in_step.get(name, 0) + 1
+        signature = (call.structure, _text_identity(call.description))
+        slot = self._slots.get((name, place))
+        if slot is None or slot.signature != signature:
+            slot = self._slots[name, place] = Slot(signature)
+        return slot
+
+    def _skip(self, slot: Slot, sample: Tensors, step: int, steps: int) -> Any:
+        if not slot.known or not alike(sample, slot.known[-1].sample):
+            slot.known = []
+            return None
+        place = Place(step, steps, slot.known[-1].step, slot.skipped)
+        spent = self._policy.spent_after_skip(place, slot.spent, TensorEvidence(slot, sample))
+        if spent is None:
+            return None
+        slot.spent, slot.skipped = spent, slot.skipped + 1
+        self.saved += 1
+        return self._predicted(slot.known, sample, step)
+
+    def _remember(self, output: Any) -> None:
+        assert self._asked is not None
+        slot, step, sample = self._asked
+        self._asked = None
+        leaves, tree = pytree.tree_flatten(output)
+        if not all(isinstance(leaf, torch.Tensor) and leaf.is_floating_point() for leaf in leaves):
+            slot.is_closed, slot.known = True, []
+            return
+        known = Known(step, sample, copied(leaves), tree)
+        if slot.known and (slot.known[-1].tree != tree or not alike(known.output, slot.known[-1].output)):
+            slot.known = []
+        # Two are needed for the rate of change, whatever is reused.
+        slot.known = [*slot.known, known][-max(2, self._policy.order + 1) :]
+        slot.spent, slot.skipped = 0.0, 0
+
+    def _predicted(self, known: Sequence[Known], sample: Tensors, step: int) -> Any:
+        """The output at `step` from the calls computed last; in new tensors, since pipelines write into them."""
+        known = known[-(self._policy.order + 1) :]
+        weights = extrapolation_weights([item.step for item in known], step)
+        residual = self._policy.reuse == "residual" and alike(known[-1].output, sample)
+        output = []
+        for index, latest in enumerate(known[-1].output):
+            parts = [item.output[index] - item.sample[index] if residual else item.output[index] for item in known]
+            total = _weighted(weights, parts)
+            output.append((total + sample[index] if residual else total).to(latest.dtype))
+        return pytree.tree_unflatten(output, known[-1].tree)
+
+
+@dataclass(frozen=True)
+class TensorEvidence:
+    """What a slot's tensors tell of the call to come. Every method waits for the device: one number is read."""
+
+    slot: Slot
+    sample: Tensors
+
+    def input_change(self) -> float:
+        return float(_distance(self.sample, self.slot.previous) / _size(self.slot.previous))
+
+    def output_change(self) -> float:
+        if len(self.slot.known) < 2:
+            return COMPUTE
+        before, latest = self.slot.known[-2:]
+        rate = _distance(latest.output, before.output) / _distance(latest.sample, before.sample)
+        return float(rate * _distance(self.sample, self.slot.previous) / _size(latest.output))
+
+
+def sample_of(description: Description) -> Tensors:
+    """The sample of a call: one tensor, or one for each row where the model takes a list."""
+    value = next((leaf.value for leaf in description.leaves if leaf.path == description.primary), None)
+    items = value if isinstance(value, list) else [value]
+    return tuple(item for item in items if isinstance(item, torch.Tensor))
+
+
+def is_unrepeatable(call: PendingCall) -> bool:
+    """Whether a call takes what only the model understands (a generator, a cache that it fills), or whether its
+    pipeline has set attention processors that keep something for it to read."""
+    given = call.description.bound.arguments.values()
+    kept = (value for processor in call.fiber.ambient.processors or () for value in vars(processor).values())
+    return (
+        call.description.opaque is not None
+        or any(is_record(value) for value in given)
+        or any(isinstance(value, torch.Tensor) for value in kept)
+    )
+
+
+def alike(one: Tensors, other: Tensors) -> bool:
+    """Whether two sets of tensors have the same shapes."""
+    return [item.shape for item in one] == [item.shape for item in other]
+
+
+def copied(values: Sequence[torch.Tensor]) -> Tensors:
+    """Copies of our own: pipelines write into latents and predictions."""
+    return tuple(value.detach().clone() for value in values)
+
+
+def _text_identity(description: Description) -> Hashable:
+    """Where the text of a call lies in memory: with and without a prompt are not the same call."""
+    found = [leaf.value for leaf in description.leaves if leaf.role in (Role.TEXT, Role.SAMPLES)]
+    texts = [item for value in found for item in (value if isinstance(value, list) else [value])]
+    samples = {id(item) for item in sample_of(description)}
+    return tuple(text.data_ptr() for text in texts if isinstance(text, torch.Tensor) and id(text) not in samples)
+
+
+def _weighted(weights: Sequence[float], parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    if len(parts) == 1:
+        return parts[0].clone()
+    return torch.stack([weight * part.float() for weight, part in zip(weights, parts, strict=True)]).sum(0)
+
+
+def _distance(one: Tensors, other: Tensors) -> torch.Tensor:
+    return torch.stack([(a - b).abs().float().mean() for a, b in zip(one, other, strict=True)]).mean()
+
+
+def _size(values: Tensors) -> torch.Tensor:
+    return torch.stack([value.abs().float().mean() for value in values]).mean()
