@@ -1,7 +1,7 @@
 """The step cache of one request: answers denoise calls from the request's own past ones, where its policy allows.
 
-A call that is answered here does not join a forward, so neighbours go on being batched. Nothing is kept on a module
-or shared between requests, and all of it goes when the request ends. The runner asks whenever a call parks.
+A call that is answered here does not join a forward, so neighbours go on being batched. Nothing is kept on a
+module or shared between requests, and all of it goes when the request ends. The runner asks whenever a call parks.
 """
 
 from __future__ import annotations
