@@ -17,7 +17,8 @@ class OmniOutput:
 
     `images` are pictures, clips or sounds as the pipeline returned them, one each. `metrics` holds calls,
     calls_saved, shared_calls, forwards (this output's share of them), max_batch, device_seconds, and
-    trajectory_timesteps and trajectory_latents if the pipeline gave them. `latents` are those of the trajectory, else the pipeline's own.
+    trajectory_timesteps and trajectory_latents if the pipeline gave them. `latents` are those of the trajectory,
+    else the pipeline's own.
     What its first picture can do, it can: `output.save("cat.png")`, `output.size`.
     """
 
