@@ -10,11 +10,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from omni_jobs.errors import EngineUnavailable, ExecutionFailed
+from workers.engine import OmniDiffusionConfig
 from workers.engine_process import (
     EngineLost,
     EngineProcess,
@@ -178,6 +181,26 @@ def test_input_pictures_cross_as_spool_files_and_are_removed(start: Start, tmp_p
     image: SpoolFile = write_spool(tmp_path, content, (2, 4, 3))
     engine.submit(request("edit", images=(image,))).result(WAIT_SECONDS).discard()
     assert not Path(image.path).exists()
+
+
+def get_whitener(od_config: OmniDiffusionConfig) -> Callable[[Any], Any]:
+    """A model's own post-processing, as its row names it."""
+
+    def whiten(output: Any) -> dict[str, Any]:
+        if od_config.model == "simulated?launch_ms=2":
+            raise LookupError("no white to be had")
+        return {"images": np.full((1, 4, 6, 3), 255, np.uint8)}
+
+    return whiten
+
+
+def test_a_models_own_post_processing_runs_in_the_engine_process(start: Start) -> None:
+    name = "tests.workers.test_engine_process.get_whitener"
+    engine = start(row(post_process=name), row("launch_ms=2", name="broken", post_process=name))
+    (file,) = engine.submit(request("r")).result(WAIT_SECONDS).files
+    assert (file.shape, set(file.take())) == ((4, 6, 3), {255})
+    with pytest.raises(ExecutionFailed, match="no white to be had"):
+        engine.submit(RenderRequest("b", "broken", "a fox")).result(WAIT_SECONDS)
 
 
 def test_the_process_ends_when_its_worker_is_killed(tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ def test_shapes(tmp_path: Path, output: Any, shapes: list[tuple[int, ...]], kind
     ("output", "words"),
     [
         (SimpleNamespace(images=np.full((1, 3, 4, 4), np.nan, np.float32)), "not numbers"),
+        (SimpleNamespace(audios=np.full((1, 2, 40), np.nan, np.float32)), "not numbers"),
         (SimpleNamespace(images=np.zeros((1, 7, 4, 5), np.float32)), "no channel axis"),
         (SimpleNamespace(latents=1), "without pictures"),
     ],

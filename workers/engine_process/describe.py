@@ -13,6 +13,8 @@ from workers.engine_process.requests import CallStyle
 from workers.registry import ModelRow
 
 PACKAGES = ("omni-jobs", "torch", "diffusers", "transformers")
+#: Attributes of pipelines that say for how many pixels a side of a latent stands.
+SIDE_MULTIPLES = ("vae_scale_factor", "vae_scale_factor_spatial", "vae_spatial_compression_ratio")
 
 
 class SimulatedPipeline:
@@ -34,8 +36,9 @@ class SimulatedPipeline:
 def describe(row: ModelRow, engine: DiffusionEngine) -> dict[str, Any]:
     """Facts for the `ready` message, plain JSON."""
     pipeline = pipeline_of(engine)
-    multiple = getattr(pipeline, "vae_scale_factor", 1)
-    card = derive_card(row, type(pipeline), side_multiple=multiple if isinstance(multiple, int) else 1)
+    multiples = [getattr(pipeline, name, 1) for name in SIDE_MULTIPLES]
+    multiple = max(one if isinstance(one, int) else 1 for one in multiples)
+    card = derive_card(row, type(pipeline), side_multiple=multiple)
     device = str(getattr(pipeline, "device", "simulated"))
     return {"card": card.model_dump(mode="json"), "device": device, "versions": versions()}
 
