@@ -92,6 +92,12 @@ class Omni:
         assert isinstance(executor, UniProcDiffusionExecutor)
         return executor.model_runner.prover.rules()
 
+    def proven_rules(self) -> list[dict[str, Any]]:
+        """What was proved so far, as JSON: with it as `merge_rules` another process need not prove it again."""
+        executor = self._engine.executor
+        assert isinstance(executor, UniProcDiffusionExecutor)
+        return executor.model_runner.prover.proven()
+
     def close(self) -> None:
         """Release the pipeline."""
         self._engine.close()

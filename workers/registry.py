@@ -19,6 +19,7 @@ from omni_jobs.schemas import nearest
 from workers.engine.caps import cap_policy
 from workers.engine.config import OmniDiffusionConfig
 from workers.known import add_row, known_names, known_row
+from workers.rules_file import read_rules
 from workers.stepping.cache_config import cache_policy
 
 #: A source that needs no weights: `simulated`, or `simulated?launch_ms=5&row_ms=1`.
@@ -56,6 +57,7 @@ class ModelRow:
     frame_rate: float | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
     limits: Mapping[str, float] = field(default_factory=dict)
+    merge_rules: str | Sequence[Mapping[str, Any]] = ()
     max_pixels: int | None = 4096 * 4096
     description: str = ""
     licence: str | None = None
@@ -75,11 +77,13 @@ class ModelRow:
         return self.source.partition("?")[0] == SIMULATED
 
     def check_source(self) -> None:
-        """Refuse a folder that cannot hold a pipeline before an engine process tries to load it.
+        """Refuse files that cannot be what the row says before an engine process tries to load them.
 
         Raises:
-            Misconfigured: the source looks like a folder and is none, or has no `model_index.json`.
+            Misconfigured: the source looks like a folder and is none, or has no `model_index.json`; the merge
+                rules cannot be read.
         """
+        read_rules(self.merge_rules)
         own_class = "." in (self.pipeline_class or "")
         if self.is_simulated or self.load_format != "default" or own_class:
             return
@@ -120,6 +124,7 @@ class ModelRow:
             pre_process=self.pre_process,
             post_process=self.post_process,
             defaults=self.defaults,
+            merge_rules=read_rules(self.merge_rules),
         )
 
     def to_json(self) -> dict[str, Any]:

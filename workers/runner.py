@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -48,6 +48,7 @@ class DiffusionModelRunner:
         pipeline: Any,
         arguments_of: Callable[[OmniDiffusionRequest], dict[str, Any]],
         cache_policy: CachePolicy | None = None,
+        merge_rules: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         self.pipeline = pipeline
         self._cache_policy = cache_policy
@@ -56,7 +57,7 @@ class DiffusionModelRunner:
         self._cloner = PipelineCloner(pipeline)
         self._overlay = ProcessorOverlay(list(self._cloner.modules.values()))
         self._forwards = Forwards(self._overlay)
-        self.prover = Prover(self._forwards)
+        self.prover = Prover(self._forwards, given=merge_rules)
         self._encodings = EncodeCache()
         self._previewer = Previewer(self._cloner.modules)
         self._running: dict[str, Running] = {}

@@ -56,6 +56,7 @@ MODEL_KEYS = {
     "frame_rate": "Frames per second of a clip, where the pipeline has no such parameter; 16 if absent.",
     "defaults": "Parameters that a job leaves out, by diffusers' names; also `negative_prompt`.",
     "limits": "Greatest value of a parameter, by name.",
+    "merge_rules": "Ways of merging proved offline: the JSON file of `Omni.proven_rules`, or its content.",
     "max_pixels": "Greatest width times height of an output.",
     "description": "Shown in the catalogue; the pipeline class's own words if empty.",
     "licence": "Shown in the catalogue.",
@@ -98,7 +99,7 @@ def _key_default(key: Field[object]) -> str:
         return "required"
     if isinstance(key.default, bool):
         return f"`{str(key.default).lower()}`"
-    return "" if key.default in (None, "") else f"`{key.default}`"
+    return "" if key.default in (None, "", ()) else f"`{key.default}`"
 
 
 def lifecycle() -> str:

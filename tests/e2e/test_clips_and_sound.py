@@ -65,4 +65,4 @@ def test_clips_are_mp4_and_sound_is_wav_or_flac(served: Deployment) -> None:
             heard.append(np.concatenate(frames))
         assert job.artifacts[0].content_type == content_type
     assert heard[0].size
-    assert np.array_equal(*heard), "FLAC is lossless: both hold the same samples"
+    assert np.array_equal(heard[0], heard[1]), "FLAC is lossless: both hold the same samples"

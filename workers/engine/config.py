@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,8 @@ class OmniDiffusionConfig:
     `model_class_name` is a diffusers class's name or a qualified one; without it the model itself says. `dtype`
     may be one per component, with "default". `weights_sources` are other sources of single components.
     `pre_process` and `post_process` are qualified names of functions that are given this configuration and return
-    functions (see `processing`). `defaults` are parameters that a prompt leaves out.
+    functions (see `processing`). `defaults` are parameters that a prompt leaves out; `merge_rules` what was proved
+    offline (see `stepping.rules`).
     `cache_backend` names a step cache and `cache_config` its options (see workers/stepping/cache_config.py).
     `distributed_executor_backend` is "uni", "mp", "simulated", a class, or a class's qualified name; `None` picks
     "uni" for one device and "mp" above. `caps` is "measured" or "fixed(n)"; what is measured is kept in
@@ -44,4 +45,5 @@ class OmniDiffusionConfig:
     pre_process: str | None = None
     post_process: str | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    merge_rules: Sequence[Mapping[str, Any]] = ()
     executor_options: Mapping[str, Any] = field(default_factory=dict)

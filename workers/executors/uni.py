@@ -24,7 +24,8 @@ class UniProcDiffusionExecutor(DiffusionExecutor):
         pipeline = load_pipeline(self.od_config)
         device = str(getattr(pipeline, "_execution_device", "cpu"))
         policy = cache_policy(self.od_config.cache_backend, self.od_config.cache_config)
-        self.model_runner = DiffusionModelRunner(pipeline, arguments_for(pipeline, device), policy)
+        rules = self.od_config.merge_rules
+        self.model_runner = DiffusionModelRunner(pipeline, arguments_for(pipeline, device), policy, rules)
 
     @property
     def identity(self) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
 from workers.stepping.deviation import Deviation
 from workers.stepping.leaves import Path
 from workers.stepping.plan import PendingCall, Variation
@@ -27,6 +29,7 @@ class Verdict:
     reason: str = ""
     compositions: set[Hashable] = field(default_factory=set)
     agree: frozenset[Path] = frozenset()
+    dtype: torch.dtype = torch.float32
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ merged with itself. A wrong rule is far above it, in half precision too.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,12 @@ class Deviation:
     def within(self, bound: Deviation) -> bool:
         """False also for NaN."""
         return self.rms <= bound.rms and self.peak <= bound.peak
+
+
+def coarsest(values: Iterable[Any]) -> torch.dtype:
+    """The least precise floating dtype among the tensors."""
+    dtypes = {value.dtype for value in values if isinstance(value, torch.Tensor) and value.is_floating_point()}
+    return max(dtypes & FLOOR.keys(), key=lambda dtype: FLOOR[dtype], default=torch.float32)
 
 
 def is_credible(control: Deviation, dtype: torch.dtype, sensitivity: Callable[[], Deviation]) -> bool:

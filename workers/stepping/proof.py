@@ -12,15 +12,14 @@ import random
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
-import torch
-
 from workers.stepping.book import Entry, Served, Verdict, rules_of
-from workers.stepping.deviation import FLOOR, Deviation, bound, deviation, is_credible
+from workers.stepping.deviation import Deviation, bound, coarsest, deviation, is_credible
 from workers.stepping.forwards import REFUSALS, Forwards, SideEffects, is_out_of_memory
 from workers.stepping.leaves import Description, Path, Role, describe
 from workers.stepping.merging import Order, Unmergeable
 from workers.stepping.plan import STRICTEST, PendingCall, Variation, in_key, variations
 from workers.stepping.probing import altered, equal_leaves
+from workers.stepping.rules import Rules
 
 #: How many calls of a group are altered to prove what was equal in it, and what that may cost in precision.
 PROBED = 3
@@ -32,8 +31,9 @@ AUDIT_PERIOD = 1000
 class Prover:
     """Serves groups of calls with equal keys, by the book."""
 
-    def __init__(self, forwards: Forwards, seed: int = 0) -> None:
+    def __init__(self, forwards: Forwards, seed: int = 0, given: Sequence[Mapping[str, Any]] = ()) -> None:
         self._forwards = forwards
+        self._rules = Rules.from_json(given)
         self._book: dict[Entry, Verdict] = {}
         self._levels: dict[Hashable, int] = {}
         self._alone: dict[Hashable, str] = {}
@@ -50,8 +50,14 @@ class Prover:
         """What proven merges needed beyond joining rows, in words, for reports."""
         return rules_of(self._book)
 
+    def proven(self) -> list[dict[str, Any]]:
+        """The book as JSON, for a row's `merge_rules`."""
+        return self._rules.to_json(self._book, self._levels, self._alone)
+
     def level(self, pending: PendingCall) -> int:
         """The strictness at which this call's plan has not been refuted."""
+        if pending.structure not in self._rules.met:
+            self._rules.meet(pending, self._book, self._levels, self._alone)
         return self._levels.get(pending.structure, 0)
 
     def why_alone(self, pending: PendingCall) -> str | None:
@@ -151,7 +157,8 @@ class Prover:
                 if agree is None:
                     reason = "it holds only where the calls happen to be equal"
                     continue
-                self._book[entry] = Verdict(variation, allowed, found, "", {_composition(group)}, agree)
+                dtype = coarsest(_tensors(group[0]))
+                self._book[entry] = Verdict(variation, allowed, found, "", {_composition(group)}, agree, dtype)
                 return [Served(tuple(group), tuple(outputs), shared=True)]
             reason = f"merged differs from alone by {found.rms:.1e}, allowed {allowed.rms:.1e}"
         self._book[entry] = Verdict(None, reason=reason)
@@ -178,7 +185,7 @@ class Prover:
         for output in self._merged([first] * len(group), variation):
             control = control.worst(deviation(alone[first.call_id], output))
         reference = alone[first.call_id]
-        dtype = _coarsest(first.description, reference)
+        dtype = coarsest((*_tensors(first), *(reference if isinstance(reference, tuple) else (reference,))))
         if not is_credible(control, dtype, lambda: deviation(reference, self._forwards.nudged(first))):
             raise Unmergeable(f"merged with itself a call changes by {control.rms:.1e}")
         return outputs, found, bound(control, dtype)
@@ -222,6 +229,10 @@ class Prover:
         return self._forwards.merged(group, descriptions, _order(descriptions, variation))
 
 
+def _tensors(call: PendingCall) -> list[Any]:
+    return [leaf.value for leaf in call.description.leaves]
+
+
 def _descriptions(group: Sequence[PendingCall], variation: Variation) -> list[Description]:
     if not variation.roles:
         return [call.description for call in group]
@@ -242,12 +253,3 @@ def _partition(group: Sequence[PendingCall], key_of: Callable[[PendingCall], Has
 
 def _composition(group: Sequence[PendingCall]) -> Hashable:
     return tuple(sorted(call.description.rows for call in group))
-
-
-def _coarsest(description: Description, output: Any) -> torch.dtype:
-    """The least precise floating dtype among inputs and outputs."""
-    values = [leaf.value for leaf in description.leaves] + (
-        list(output) if isinstance(output, tuple) else [output]
-    )
-    dtypes = {value.dtype for value in values if isinstance(value, torch.Tensor) and value.is_floating_point()}
-    return max(dtypes & FLOOR.keys(), key=lambda dtype: FLOOR[dtype], default=torch.float32)
