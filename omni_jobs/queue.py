@@ -134,7 +134,8 @@ def shape_of(request: JobRequest, card: ModelCard) -> str:
     """What must be equal for two jobs to have a chance to share batches: a hint for the claim, no promise."""
     given = card.defaults | request.parameters
     size = "x".join(str(given.get(name, "-")) for name in ("width", "height", "num_frames"))
-    return f"{request.task}:{size}:{len(request.images)}"
+    shape = f"{request.task}:{size}:{len(request.images)}"
+    return f"{shape}:{compact(given['loras'])}" if given.get("loras") else shape
 
 
 def expected_seconds(request: JobRequest, card: ModelCard) -> float:

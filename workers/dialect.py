@@ -36,7 +36,7 @@ REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "vae_use_slicing": ((None, False), _MEMORY),
     "vae_use_tiling": ((None, False), _MEMORY),
     "quantization": ((None,), _MEMORY),
-    "lora_path": ((None,), _MEMORY),
+    "lora_path": ((None,), "adapters belong to requests: give `lora_request` with the sampling parameters"),
     "enable_sleep_mode": ((None, False), "memory is not handed back while a pipeline is loaded"),
     "worker_extension_cls": ((None,), "the runner lives in this process and has no worker class to extend"),
     "enforce_eager": ((None, True), "nothing is compiled; give a pipeline that you have compiled"),

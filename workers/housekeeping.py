@@ -37,7 +37,7 @@ class Housekeeping:
     def __init__(self, service: WorkerService) -> None:
         self._service = service
         self._started_at = datetime.now(UTC)
-        self._published: set[str] = set()
+        self._published: dict[str, ModelCard] = {}
         self._next_sweep = 0.0
         self._news = threading.Event()
         self._closing = threading.Event()
@@ -125,19 +125,21 @@ class Housekeeping:
         }
 
     def _publish(self) -> None:
-        """Cards of models that became ready, and where objects are kept."""
+        """Cards of models that became ready or whose adapters changed, and where objects are kept."""
         service = self._service
-        ready = set(service.engine.ready_models)
-        fresh = ready - self._published
+        cards = {name: service.card(name) for name in service.engine.ready_models}
+        fresh = cards.keys() - self._published.keys()
+        for name, card in cards.items():
+            if card != self._published.get(name):
+                service.store.publish_card(card)
         for name in fresh:
-            service.store.publish_card(ModelCard.model_validate(service.engine.models[name].card))
             log.info("model is ready", model=name, device=service.engine.models[name].device)
         if fresh:
             address = shared_address(service.settings.storage_url)
             service.store.publish_deployment(
                 Deployment(storage_url=address, api_url=service.settings.api_url, version=__version__)
             )
-        self._published = ready
+        self._published = cards
         if fresh:
             self._next_sweep = 0.0  # it rings for what waits already
 

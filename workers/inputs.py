@@ -11,6 +11,7 @@ from omni_jobs.store import Claim
 from workers import media, objects
 from workers.engine_process import RenderRequest
 from workers.leases import Lease
+from workers.lora_folder import resolve
 
 if TYPE_CHECKING:
     from workers.service import WorkerService
@@ -27,6 +28,7 @@ def render_requests(service: WorkerService, claim: Claim, lease: Lease, folder: 
     # The pipeline knows its own defaults; these are the row's.
     parameters = {**service.engine.models[job.model].row.defaults, **job.parameters}
     usual_negative = parameters.pop("negative_prompt", None)
+    loras = resolve(service.loras[job.model], parameters.pop("loras", ()))
     remaining = None if claim.deadline_ms is None else claim.deadline_ms / 1000 - time.time()
     requests = []
     for index in range(job.num_outputs):
@@ -45,6 +47,7 @@ def render_requests(service: WorkerService, claim: Claim, lease: Lease, folder: 
                 negative_prompt=usual_negative if job.negative_prompt is None else job.negative_prompt,
                 images=tuple(file for field, file in spooled.items() if field != "mask"),
                 mask=spooled.get("mask"),
+                loras=loras,
                 parameters=parameters,
                 seed=claim.seed + index,
                 priority=job.priority,

@@ -33,13 +33,8 @@ def open_objects(settings: Settings) -> ObjectStore:
     Raises:
         Misconfigured, StorageUnavailable: with the remedy.
     """
-    secrets = {
-        "access_key_id": settings.storage_access_key,
-        "secret_access_key": settings.storage_secret_key,
-    }
-    options = {name: secret.get_secret_value() for name, secret in secrets.items() if secret is not None}
     try:
-        objects = open_store(settings.storage_url, **options)
+        objects = open_store(settings.storage_url, **credentials(settings))
         objects.check()
     except storage_errors.Unreachable as error:
         raise StorageUnavailable(f"storage: {error.message}", remedy=error.remedy) from error
@@ -48,6 +43,15 @@ def open_objects(settings: Settings) -> ObjectStore:
             f"storage: {error.message}", field="storage_url", remedy=error.remedy or "Check OMNI_STORAGE_URL."
         ) from error
     return objects
+
+
+def credentials(settings: Settings) -> dict[str, str]:
+    """The keys that the settings hold for a bucket."""
+    secrets = {
+        "access_key_id": settings.storage_access_key,
+        "secret_access_key": settings.storage_secret_key,
+    }
+    return {name: secret.get_secret_value() for name, secret in secrets.items() if secret is not None}
 
 
 def read_input(objects: ObjectStore, upload: Upload, field: str, max_bytes: int, lease: Lease) -> bytes:

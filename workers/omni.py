@@ -12,6 +12,7 @@ from workers.engine import (
     DiffusionEngine,
     DiffusionOutput,
     EngineEvent,
+    LoRARequest,
     OmniDiffusionRequest,
     OmniDiffusionSamplingParams,
     RequestFailed,
@@ -51,13 +52,27 @@ class Omni:
         assert isinstance(executor, UniProcDiffusionExecutor)
         return executor.model_runner.stats
 
-    def map(self, calls: Iterable[Mapping[str, Any]], return_exceptions: bool = False) -> list[Any]:
+    def map(
+        self,
+        calls: Iterable[Mapping[str, Any]],
+        return_exceptions: bool = False,
+        loras: Iterable[Sequence[LoRARequest]] | None = None,
+    ) -> list[Any]:
         """Run calls, each the keyword arguments of one pipeline call, and return the pipeline's outputs in order.
 
         Alone, a call's output is bit-identical to `pipe(**call)`. With `return_exceptions` a failed call leaves
-        its exception in the list; else the first one is raised after all have ended.
+        its exception in the list; else the first one is raised after all have ended. `loras` holds the adapters of
+        each call, in order; then alone means: after `load_lora_weights` and `set_adapters` with these.
+
+        Raises:
+            ValueError: there are not as many `loras` as calls.
         """
-        requests = [OmniDiffusionRequest(arguments=dict(call)) for call in calls]
+        listed = [dict(call) for call in calls]
+        given = [()] * len(listed) if loras is None else [tuple(own) for own in loras]
+        requests = [
+            OmniDiffusionRequest(arguments=call, sampling_params=OmniDiffusionSamplingParams(lora_request=own))
+            for call, own in zip(listed, given, strict=True)
+        ]
         ended = self._run(requests)
         outputs = [_own_output(ended[request.request_id]) for request in requests]
         if not return_exceptions:

@@ -7,15 +7,13 @@ the contract of vLLM-Omni's registry: each is given the configuration and return
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 from omni_jobs.errors import Misconfigured
 from workers.engine.config import OmniDiffusionConfig
 from workers.engine.executor import resolve_obj_by_qualname
-from workers.engine.request import DiffusionOutput, OmniDiffusionRequest, OmniDiffusionSamplingParams
-
-SAMPLING_FIELDS = {item.name for item in fields(OmniDiffusionSamplingParams)} - {"extra_args", "generator", "seed"}
+from workers.engine.request import ARGUMENTS, DiffusionOutput, OmniDiffusionRequest
 
 
 class Processing:
@@ -56,11 +54,9 @@ def with_defaults(request: OmniDiffusionRequest, defaults: Mapping[str, Any]) ->
     """The request with a row's defaults for whatever it leaves out."""
     params = request.sampling_params
     left_out = {
-        name: value
-        for name, value in defaults.items()
-        if name in SAMPLING_FIELDS and getattr(params, name) is None
+        name: value for name, value in defaults.items() if name in ARGUMENTS and getattr(params, name) is None
     }
-    others = {name: value for name, value in defaults.items() if name not in SAMPLING_FIELDS | {"negative_prompt"}}
+    others = {name: value for name, value in defaults.items() if name not in ARGUMENTS | {"negative_prompt"}}
     filled = replace(params, **left_out, extra_args={**others, **params.extra_args})
     negative = defaults.get("negative_prompt") if request.negative_prompt is None else request.negative_prompt
     return replace(request, sampling_params=filled, negative_prompt=negative)

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 from omni_jobs.errors import Misconfigured
 from omni_jobs.schemas import nearest
 from workers.engine.caps import cap_policy
-from workers.engine.config import OmniDiffusionConfig
+from workers.engine.config import LORA_CACHE_BYTES, OmniDiffusionConfig
 from workers.known import add_row, known_names, known_row
 from workers.rules_file import read_rules
 from workers.stepping.cache_config import cache_policy
@@ -61,6 +61,8 @@ class ModelRow:
     max_pixels: int | None = 4096 * 4096
     description: str = ""
     licence: str | None = None
+    lora_folder: str | None = None
+    lora_cache_bytes: int = LORA_CACHE_BYTES
     call_budget_seconds: float = 600.0
     load_budget_seconds: float = 3600.0
 
@@ -125,6 +127,8 @@ class ModelRow:
             post_process=self.post_process,
             defaults=self.defaults,
             merge_rules=read_rules(self.merge_rules),
+            lora_folder=self.lora_folder,
+            lora_cache_bytes=self.lora_cache_bytes,
         )
 
     def to_json(self) -> dict[str, Any]:

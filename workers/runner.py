@@ -14,7 +14,9 @@ from typing import Any
 import torch
 
 from omni_jobs.errors import ExecutionFailed
-from workers.engine.calls import Advance, CallInfo, Failed, Finished, Lane, Parked, StepResult
+from workers.adapters import Adapters
+from workers.engine.calls import Advance, CallInfo, Failed, Finished, Parked, StepResult
+from workers.engine.config import LORA_CACHE_BYTES
 from workers.engine.executor import DeviceOutOfMemory
 from workers.engine.request import DiffusionOutput, OmniDiffusionRequest
 from workers.stepping.ambient import Ambient, ProcessorOverlay
@@ -40,7 +42,8 @@ from workers.stepping.step_cache import StepCache
 class DiffusionModelRunner:
     """Runs requests of one pipeline as fibers. `arguments_of` makes a request's pipeline call arguments.
 
-    With `cache_policy` each request has a step cache of its own.
+    With `cache_policy` each request has a step cache of its own. `lora_cache_bytes` bounds the adapters that stay
+    loaded while no request uses them.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class DiffusionModelRunner:
         arguments_of: Callable[[OmniDiffusionRequest], dict[str, Any]],
         cache_policy: CachePolicy | None = None,
         merge_rules: Sequence[Mapping[str, Any]] = (),
+        lora_cache_bytes: int = LORA_CACHE_BYTES,
     ) -> None:
         self.pipeline = pipeline
         self._cache_policy = cache_policy
@@ -56,6 +60,7 @@ class DiffusionModelRunner:
         self._arguments_of = arguments_of
         self._cloner = PipelineCloner(pipeline)
         self._overlay = ProcessorOverlay(list(self._cloner.modules.values()))
+        self.adapters = Adapters(pipeline, lora_cache_bytes)
         self._forwards = Forwards(self._overlay)
         self.prover = Prover(self._forwards, given=merge_rules)
         self._encodings = EncodeCache()
@@ -86,20 +91,22 @@ class DiffusionModelRunner:
 
     def add(self, request: OmniDiffusionRequest) -> Advance:
         """Start a request and run it to its first call."""
-        running = Running(request, cache=StepCache(self._cache_policy) if self._cache_policy else None)
+        cache = StepCache(self._cache_policy) if self._cache_policy else None
+        running = Running(request, self.adapters.off, cache=cache)
         try:
             arguments = self._arguments_of(request)
             running.extent = extent_of(arguments)
             clone = self._cloner.clone(running.on_step)
             if request.preview:
                 running.watch = self._previewer.watch(clone, request, arguments)
+            running.adapters = self.adapters.take(request.sampling_params.loras, arguments)
         except Exception as error:  # noqa: BLE001 - the request's own input; it fails alone
             return Failed(request.request_id, error)
         # A call without a generator draws from the global one: beside others it gets a stream of its own.
         fork = arguments.get("generator") is None and bool(self._running)
         self._running[request.request_id] = running
         run = run_of(clone, request, arguments)
-        running.fiber = Fiber(run, self._overlay, Ambient.capture(fork_random=fork))
+        running.fiber = Fiber(run, self._overlay, Ambient.capture(fork, running.adapters))
         return self._advance(running, running.fiber.resume())
 
     def execute(self, call_ids: Sequence[int]) -> StepResult:
@@ -126,7 +133,7 @@ class DiffusionModelRunner:
         served += [Served((call,), None, shared=False) for call in repeats]
         advances: list[Advance] = []
         for part in served:
-            self._count(part)
+            self.stats.count(part, self.prover)
             for index, call in enumerate(part.calls):
                 answer = RUN_HERE if part.outputs is None else part.outputs[index]
                 started = time.perf_counter()
@@ -140,12 +147,25 @@ class DiffusionModelRunner:
 
     def drop(self, request_id: str) -> None:
         """Unwind a request's frames and free what it holds. Unknown ids are ignored."""
-        running = self._running.pop(request_id, None)
+        running = self._running.get(request_id)
         if running is None:
             return
         self._pending.pop(running.call_id or 0, None)
         if running.fiber is not None:
             running.fiber.kill()
+        self._end(running)
+
+    def close(self) -> None:
+        """Drop every request and give the pipeline back as it was."""
+        for request_id in self.request_ids:
+            self.drop(request_id)
+        self.adapters.close()
+
+    def _end(self, running: Running) -> None:
+        del self._running[running.request.request_id]
+        self.adapters.give_back(running.adapters)
+        if not self._running:
+            self.adapters.rest()
 
     def _answer(self, call: PendingCall, answer: Any, shared: bool) -> Advance:
         """Resume a fiber with its call's output; encodings come from memory, or are remembered on the way."""
@@ -180,7 +200,7 @@ class DiffusionModelRunner:
                 preview = running.watch.take(running.step) if running.watch else None
                 return Parked(info, running.step, running.steps, preview)
             case Returned(value):
-                del self._running[request_id]
+                self._end(running)
                 if running.fiber is not None and not self._running:
                     running.fiber.ambient.random.install()
                 output = value if isinstance(value, DiffusionOutput) else DiffusionOutput(output=value)
@@ -191,7 +211,7 @@ class DiffusionModelRunner:
                     return Failed(request_id, ExecutionFailed(output.error))
                 return Finished(request_id, output)
             case Raised(error):
-                del self._running[request_id]
+                self._end(running)
                 if is_out_of_memory(error):
                     error = does_not_fit(error, running.extent, self._meter.held_bytes, self._largest)
                 return Failed(request_id, error)
@@ -210,7 +230,7 @@ class DiffusionModelRunner:
 
     def _park(self, running: Running, call: ComponentCall) -> PendingCall:
         assert running.fiber is not None
-        ambient = running.fiber.ambient
+        ambient, adapters = running.fiber.ambient, running.adapters
         try:
             description = describe(call)
         except Exception as error:  # noqa: BLE001 - a call that the module itself will refuse, in its own request
@@ -222,25 +242,14 @@ class DiffusionModelRunner:
             call=call,
             lane=lane_of(call.component, call.module, call.method),
             description=description,
-            circumstances=(ambient.modes, self._overlay.key(ambient.processors)),
+            circumstances=(ambient.modes, self._overlay.key(ambient.processors), *adapters.kind(call.module)),
+            adapters=adapters.key(call.module),
             solo="deterministic" if running.request.deterministic else description.opaque,
         )
         pending.level = self.prover.level(pending)
         self._pending[pending.call_id] = pending
         running.call_id = pending.call_id
         return pending
-
-    def _count(self, part: Served) -> None:
-        if part.calls[0].lane is not Lane.DENOISE:
-            return
-        size = len(part.calls)
-        self.stats.calls += size
-        self.stats.forwards += 1 if part.shared else size
-        self.stats.max_batch = max(self.stats.max_batch, size if part.shared else 1)
-        self.stats.proofs = self.prover.proofs
-        if not part.shared:
-            reason = self.prover.why_alone(part.calls[0]) or "nobody to share with"
-            self.stats.solo_reasons[reason] += size
 
 
 def _by_key(batch: Sequence[PendingCall]) -> list[list[PendingCall]]:

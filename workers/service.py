@@ -17,11 +17,13 @@ import structlog
 from omni_jobs import queue
 from omni_jobs.errors import Misconfigured
 from omni_jobs.names import new_id
+from omni_jobs.schemas import ModelCard
 from omni_jobs.settings import Settings
 from omni_jobs.store import Claim, Ref, connect
 from workers.engine_process import EngineProcess
 from workers.housekeeping import Housekeeping
 from workers.leases import Leases
+from workers.lora_folder import open_folder, with_loras
 from workers.objects import open_objects
 from workers.registry import ModelRow
 from workers.slots import Slots
@@ -59,6 +61,7 @@ class WorkerService:
             settings.slots, settings.reserved_slots, lambda claim: claim.crashes >= ALONE_AFTER_CRASHES
         )
         self.engine = EngineProcess(rows, self.spool, self._engine_changed, caps=settings.data_dir / "caps")
+        self.loras = {row.name: open_folder(row, settings, self.spool / "loras") for row in rows}
         self.leases = Leases(self.store, self.id, settings.lease_seconds, lambda: self.engine.is_advancing)
         self.housekeeping = Housekeeping(self)
 
@@ -66,6 +69,12 @@ class WorkerService:
     def models(self) -> tuple[str, ...]:
         """The models this worker serves, loaded or not."""
         return tuple(self.engine.models)
+
+    def card(self, model: str) -> ModelCard:
+        """The card of a model that is ready, with the adapters there are now."""
+        card = ModelCard.model_validate(self.engine.models[model].card)
+        row = self.engine.models[model].row
+        return card if row.lora_folder is None else with_loras(card, self.loras[model].names())
 
     @property
     def is_draining(self) -> bool:

@@ -34,6 +34,7 @@ def job_options(function: F) -> F:
         click.option("--model", "-m", help="Which model; may be left out if there is only one."),
         click.option("--negative-prompt"),
         click.option("--parameter", "-p", "parameters", multiple=True, metavar="NAME=VALUE", help="Any other."),
+        click.option("--lora", "loras", multiple=True, metavar="NAME[:SCALE]", help="An adapter; in this order."),
         click.option("--steps", type=int),
         click.option("--width", type=int),
         click.option("--height", type=int),
@@ -123,6 +124,8 @@ def _fields(options: dict[str, Any]) -> dict[str, Any]:
     output = {"format": given.pop("form", None), "quality": given.pop("quality", None)}
     parameters = dict(_parameter(text) for text in given.pop("parameters", ()))
     parameters |= {name: given.pop(option) for option, name in SHORTHANDS.items() if option in given}
+    if "loras" in given:
+        parameters["loras"] = [_lora(text) for text in given.pop("loras")]
     if parameters:
         given["parameters"] = parameters
     if any(value is not None for value in output.values()):
@@ -144,6 +147,16 @@ def _parameter(text: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except ValueError:
         return name, value
+
+
+def _lora(text: str) -> dict[str, Any]:
+    name, separator, scale = text.rpartition(":")
+    if not separator:
+        return {"name": text}
+    try:
+        return {"name": name, "scale": float(scale)}
+    except ValueError:
+        raise click.UsageError(f"--lora {text!r}: write NAME or NAME:SCALE, the scale a number.") from None
 
 
 def _picture(text: str) -> str | Path:

@@ -42,6 +42,13 @@ def test_an_edit_uploads_its_picture(omni: Run, tmp_path: Path) -> None:
     assert json.loads(done.stdout)["request"]["images"][0].startswith("upl_")
 
 
+def test_an_adapter_is_given_by_name_and_scale(omni: Run) -> None:
+    refused = omni("submit", "a fox", "--lora", "style:0.5")
+    assert refused.returncode == 2
+    assert "`parameters.loras` is not a parameter of model `sim`" in refused.stderr
+    assert "write NAME or NAME:SCALE" in omni("submit", "a fox", "--lora", "style:much").stderr
+
+
 def test_a_canceled_job_exits_with_its_own_status(omni: Run) -> None:
     job = omni("submit", "slow", "--no-wait", "--steps", "200", "--outputs", "8").stdout.strip()
     assert "canceled" in omni("cancel", job).stdout

@@ -60,6 +60,8 @@ MODEL_KEYS = {
     "max_pixels": "Greatest width times height of an output.",
     "description": "Shown in the catalogue; the pipeline class's own words if empty.",
     "licence": "Shown in the catalogue.",
+    "lora_folder": "Where jobs find LoRA adapters: a folder of `.safetensors`, or `s3://bucket/prefix?...`.",
+    "lora_cache_bytes": "Memory for adapters that are loaded and in use by nobody.",
     "call_budget_seconds": "A call that takes longer means a hung device: its leases end.",
     "load_budget_seconds": "The same for loading.",
 }

@@ -8,6 +8,7 @@ from workers.engine.executor import DeviceOutOfMemory, DiffusionExecutor
 from workers.engine.request import (
     DiffusionOutput,
     EngineEvent,
+    LoRARequest,
     OmniDiffusionRequest,
     OmniDiffusionSamplingParams,
     RequestCanceled,
@@ -29,6 +30,7 @@ __all__ = [
     "Failed",
     "Finished",
     "Lane",
+    "LoRARequest",
     "OmniDiffusionConfig",
     "OmniDiffusionRequest",
     "OmniDiffusionSamplingParams",

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+#: What LoRA adapters of one model may take of memory, in bytes.
+LORA_CACHE_BYTES = 2 * 2**30
+
 
 @dataclass(frozen=True)
 class OmniDiffusionConfig:
@@ -21,6 +24,8 @@ class OmniDiffusionConfig:
     `distributed_executor_backend` is "uni", "mp", "simulated", a class, or a class's qualified name; `None` picks
     "uni" for one device and "mp" above. `caps` is "measured" or "fixed(n)"; what is measured is kept in
     `caps_file`, if given. `offline` favours throughput over the wait of any single request (see Batcher).
+    With `lora_folder` the model must be able to have adapters; `lora_cache_bytes` bounds those that are loaded and
+    not in use.
     """
 
     model: str | None = None
@@ -46,4 +51,6 @@ class OmniDiffusionConfig:
     post_process: str | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
     merge_rules: Sequence[Mapping[str, Any]] = ()
+    lora_folder: str | None = None
+    lora_cache_bytes: int = LORA_CACHE_BYTES
     executor_options: Mapping[str, Any] = field(default_factory=dict)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from workers.engine.calls import Lane
@@ -15,9 +15,23 @@ def _new_request_id() -> str:
 
 
 @dataclass(frozen=True)
+class LoRARequest:
+    """A LoRA adapter: a `.safetensors` file, and how strongly it acts.
+
+    Named as in vLLM, whose `lora_int_id` tells adapters apart; here the file does.
+    """
+
+    lora_name: str
+    lora_int_id: int = 0
+    lora_path: str = ""
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
 class OmniDiffusionSamplingParams:
     """How to sample. `None` leaves a value to the model's defaults; sizes are pixels.
 
+    `lora_request` is one adapter or several, in order; `lora_scale` takes the place of the scale of each.
     `extra_args` are further keyword arguments of the pipeline's call, by diffusers' names.
     """
 
@@ -32,13 +46,27 @@ class OmniDiffusionSamplingParams:
     num_outputs_per_prompt: int = 1
     max_sequence_length: int | None = None
     generator: Any = None
+    lora_request: LoRARequest | Sequence[LoRARequest] | None = None
+    lora_scale: float | None = None
     extra_args: Mapping[str, Any] = field(default_factory=dict)
 
     def to_arguments(self) -> dict[str, Any]:
-        """Keyword arguments of a pipeline call, without seed, generator and number of outputs."""
-        own = {"seed", "generator", "num_outputs_per_prompt", "extra_args"}
-        given = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in own}
+        """Keyword arguments of a pipeline call, without what the engine sees to itself."""
+        given = {name: getattr(self, name) for name in sorted(ARGUMENTS)}
         return {name: value for name, value in given.items() if value is not None} | dict(self.extra_args)
+
+    @property
+    def loras(self) -> tuple[LoRARequest, ...]:
+        """The adapters, each with the scale that counts."""
+        asked = self.lora_request
+        listed = () if asked is None else (asked,) if isinstance(asked, LoRARequest) else tuple(asked)
+        return listed if self.lora_scale is None else tuple(replace(one, scale=self.lora_scale) for one in listed)
+
+
+#: Sampling parameters that are arguments of a pipeline's call as they stand.
+ARGUMENTS = {item.name for item in fields(OmniDiffusionSamplingParams)} - {
+    "seed", "generator", "num_outputs_per_prompt", "lora_request", "lora_scale", "extra_args",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from workers.engine.request import LoRARequest
 from workers.engine_process.spool import SpoolFile
 
 
@@ -25,6 +26,7 @@ class RenderRequest:
     negative_prompt: str | None = None
     images: tuple[SpoolFile, ...] = ()
     mask: SpoolFile | None = None
+    loras: tuple[LoRARequest, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     priority: int = 5
@@ -36,7 +38,8 @@ class RenderRequest:
     def from_json(cls, data: Mapping[str, Any]) -> RenderRequest:
         mask = data.get("mask")
         images = tuple(SpoolFile.from_json(image) for image in data["images"])
-        return cls(**{**data, "images": images, "mask": mask and SpoolFile.from_json(mask)})
+        loras = tuple(LoRARequest(**lora) for lora in data["loras"])
+        return cls(**{**data, "images": images, "mask": mask and SpoolFile.from_json(mask), "loras": loras})
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from PIL import Image
 
-from workers.engine.request import OmniDiffusionRequest, OmniDiffusionSamplingParams
+from workers.engine.request import ARGUMENTS, OmniDiffusionRequest, OmniDiffusionSamplingParams
 from workers.engine_process.messages import RenderRequest
 from workers.engine_process.spool import SpoolFile
 
 #: Pillow's mode by number of channels.
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-SAMPLING_FIELDS = {item.name for item in fields(OmniDiffusionSamplingParams)} - {"extra_args", "generator", "seed"}
 
 
 @dataclass(frozen=True)
@@ -31,9 +30,11 @@ def engine_request(request: RenderRequest, now: float, style: CallStyle) -> Omni
         name: tuple(value) if name in style.tuples and isinstance(value, list) else value
         for name, value in request.parameters.items()
     }
-    own = {name: value for name, value in given.items() if name in SAMPLING_FIELDS}
-    others = {name: value for name, value in given.items() if name not in SAMPLING_FIELDS}
-    sampling = OmniDiffusionSamplingParams(**own, seed=request.seed, extra_args={**others, **style.extra})
+    own = {name: value for name, value in given.items() if name in ARGUMENTS}
+    others = {name: value for name, value in given.items() if name not in ARGUMENTS}
+    sampling = OmniDiffusionSamplingParams(
+        **own, seed=request.seed, lora_request=request.loras, extra_args={**others, **style.extra}
+    )
     return OmniDiffusionRequest(
         prompt=request.prompt,
         negative_prompt=request.negative_prompt,

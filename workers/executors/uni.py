@@ -25,7 +25,11 @@ class UniProcDiffusionExecutor(DiffusionExecutor):
         device = str(getattr(pipeline, "_execution_device", "cpu"))
         policy = cache_policy(self.od_config.cache_backend, self.od_config.cache_config)
         rules = self.od_config.merge_rules
-        self.model_runner = DiffusionModelRunner(pipeline, arguments_for(pipeline, device), policy, rules)
+        self.model_runner = DiffusionModelRunner(
+            pipeline, arguments_for(pipeline, device), policy, rules, self.od_config.lora_cache_bytes
+        )
+        if self.od_config.lora_folder is not None:
+            self.model_runner.adapters.check()
 
     @property
     def identity(self) -> str:
@@ -58,4 +62,4 @@ class UniProcDiffusionExecutor(DiffusionExecutor):
         """One process: if this runs, it is healthy; device faults raise where they happen."""
 
     def shutdown(self) -> None:
-        self.drop_requests(list(self.model_runner.request_ids))
+        self.model_runner.close()

@@ -1,7 +1,7 @@
 """The thread-wide state that a pipeline's Python relies on, saved and restored at every switch between fibers.
 
-Grad mode, inference mode, autocast, the global random states, and the attention processors of the shared modules
-would all leak from one request into another. This module is the only one that touches them.
+Grad mode, inference mode, autocast, the global random states, attention processors and LoRA adapters of the shared
+modules would all leak from one request into another. This module is the only one that switches them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 from torch import nn
+
+from workers.stepping.adapters import Activation
 
 #: Device types whose autocast state belongs to a fiber.
 AUTOCAST_DEVICES = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
@@ -118,22 +120,26 @@ def _plain_state(processor: Any) -> Hashable:
 
 @dataclass
 class Ambient:
-    """One fiber's (or the hub's) whole thread-wide state. `processors` is None while they are the usual ones."""
+    """One fiber's (or the hub's) whole thread-wide state. `processors` is None while they are the usual ones.
+
+    `adapters` stay in force when a switch ends, for the next one that wants the same; None leaves them alone.
+    """
 
     modes: Modes
     random: RandomState
     processors: list[Any] | None = None
+    adapters: Activation | None = None
     _guard: Any = field(default=None, repr=False)
 
     @classmethod
-    def capture(cls, fork_random: bool = False) -> Ambient:
+    def capture(cls, fork_random: bool = False, adapters: Activation | None = None) -> Ambient:
         """The thread's present state; with `fork_random` its random state is a new stream drawn from it."""
         if not fork_random:
-            return cls(Modes.capture(), RandomState.capture())
+            return cls(Modes.capture(), RandomState.capture(), adapters=adapters)
         seed = int(torch.randint(2**31, ()).item())
         held = RandomState.capture()
         torch.manual_seed(seed)
-        forked = cls(Modes.capture(), RandomState.capture())
+        forked = cls(Modes.capture(), RandomState.capture(), adapters=adapters)
         held.install()
         return forked
 
@@ -154,6 +160,8 @@ class Ambient:
         self.random.install()
         if self.processors is not None:
             overlay.install(self.processors)
+        if self.adapters is not None:
+            self.adapters.install()
         try:
             return switch()
         finally:

@@ -16,6 +16,7 @@ from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from torch import nn
 
 from workers.engine.calls import Lane
+from workers.stepping.adapters import OUR_ADAPTERS
 from workers.stepping.contents import content, version_of
 from workers.stepping.plan import STRICTEST, PendingCall
 
@@ -52,8 +53,8 @@ class EncodeCache:
         sizes = [value.nbytes for value in values if isinstance(value, torch.Tensor)]
         if sum(sizes) > GREATEST_INPUT_BYTES:
             return None
-        if getattr(call.call.module, "_hf_peft_config_loaded", False):
-            return None  # adapters change what it computes without a trace in its parameters
+        if any(not name.startswith(OUR_ADAPTERS) for name in getattr(call.call.module, "peft_config", {})):
+            return None  # others' adapters change what it computes without a trace in its parameters
         samples = [leaf for leaf in call.description.leaves if leaf.path[:1] == call.description.primary[:1]]
         if not all(isinstance(leaf.value, torch.Tensor) for leaf in samples):
             return None

@@ -125,9 +125,9 @@ class Forwards:
 
 
 def _hub(ambient: Ambient, calls: int) -> Ambient:
-    """A state with a fiber's modes and processors, and nothing else of it: its random state is not moved."""
+    """A state with a fiber's modes, processors and adapters, but not its random state, which is not moved."""
     modes = Modes(ambient.modes.grad, False, ambient.modes.autocast)
-    return Ambient(modes, Ambient.capture().random, _widened(ambient.processors, calls))
+    return Ambient(modes, Ambient.capture().random, _widened(ambient.processors, calls), ambient.adapters)
 
 
 def _widened(processors: list[Any] | None, calls: int) -> list[Any] | None:

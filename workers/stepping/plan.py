@@ -23,7 +23,11 @@ STRICTEST = 3
 
 @dataclass(eq=False)
 class PendingCall:
-    """A parked call with all that is known of it. `solo` is why it must run alone, if it must."""
+    """A parked call with all that is known of it. `solo` is why it must run alone, if it must.
+
+    `circumstances` are what a proof of merging depends on beside the arguments; `adapters` must be equal, too, but
+    other adapters of the same kinds merge as these do.
+    """
 
     call_id: int
     request_id: str
@@ -32,6 +36,7 @@ class PendingCall:
     lane: Lane
     description: Description
     circumstances: Hashable
+    adapters: Hashable = None
     solo: str | None = None
     level: int = 0
     _keys: dict[int, Hashable] = field(default_factory=dict, repr=False)
@@ -52,7 +57,7 @@ class PendingCall:
             features = tuple((leaf.path, leaf.feature) for leaf in self.description.leaves)
             extra = tuple(content(leaf.value) for leaf in self._others() if _counts(leaf, level))
             size = (self.description.rows, self.description.text_length) if level else ()
-            self._keys[level] = hash((self.structure, features, size, extra)), level
+            self._keys[level] = hash((self.structure, self.adapters, features, size, extra)), level
         return self._keys[level]
 
     def label(self, level: int) -> str:

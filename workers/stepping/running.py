@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from workers.engine.calls import Lane
 from workers.engine.request import OmniDiffusionRequest
+from workers.stepping.adapters import Activation
+from workers.stepping.book import Served
 from workers.stepping.fiber import Fiber
 from workers.stepping.preview import Watch
+from workers.stepping.proof import Prover
 from workers.stepping.room import Extent
 from workers.stepping.step_cache import StepCache
 
@@ -16,8 +20,8 @@ from workers.stepping.step_cache import StepCache
 class RunnerStats:
     """What the denoise lane has done. Forwards made for proofs are not counted; `solo_reasons` counts calls.
 
-    `calls` are those that ran, `calls_saved` those that their requests' own step caches answered. `device_seconds` is
-    of all lanes, on the device's clock.
+    `calls` are those that ran, `calls_saved` those that their requests' own step caches answered. `device_seconds`
+    is of all lanes, on the device's clock.
     """
 
     calls: int = 0
@@ -29,12 +33,25 @@ class RunnerStats:
     encode_hits: int = 0
     device_seconds: float = 0.0
 
+    def count(self, part: Served, prover: Prover) -> None:
+        """Calls were served together, or alone for the reason that the prover knows."""
+        if part.calls[0].lane is not Lane.DENOISE:
+            return
+        size = len(part.calls)
+        self.calls += size
+        self.forwards += 1 if part.shared else size
+        self.max_batch = max(self.max_batch, size if part.shared else 1)
+        self.proofs = prover.proofs
+        if not part.shared:
+            self.solo_reasons[prover.why_alone(part.calls[0]) or "nobody to share with"] += size
+
 
 @dataclass
 class Running:
     """A request in a fiber, and how far its denoising loop has come."""
 
     request: OmniDiffusionRequest
+    adapters: Activation
     fiber: Fiber | None = None
     step: int = 0
     steps: int = 0
