@@ -38,7 +38,6 @@ REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "quantization": ((None,), _MEMORY),
     "lora_path": ((None,), "adapters belong to requests: give `lora_request` with the sampling parameters"),
     "enable_sleep_mode": ((None, False), "memory is not handed back while a pipeline is loaded"),
-    "worker_extension_cls": ((None,), "the runner lives in this process and has no worker class to extend"),
     "enforce_eager": ((None, True), "nothing is compiled; give a pipeline that you have compiled"),
     "step_execution": ((None, True), "every pipeline is stepped"),
 }

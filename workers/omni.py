@@ -18,7 +18,6 @@ from workers.engine import (
     RequestFailed,
     RequestFinished,
 )
-from workers.executors.uni import UniProcDiffusionExecutor
 from workers.processing import Processing, with_defaults
 from workers.prompts import Asked, Prompt, read_prompts
 from workers.results import OmniRequestOutput, result_of
@@ -48,9 +47,8 @@ class Omni:
     @property
     def stats(self) -> RunnerStats:
         """Of the denoise lane, since the start: calls, calls_saved, forwards, max_batch, solo_reasons, proofs."""
-        executor = self._engine.executor
-        assert isinstance(executor, UniProcDiffusionExecutor)
-        return executor.model_runner.stats
+        stats: RunnerStats = self._engine.collective_rpc("runner_stats", unique_reply_rank=0)
+        return stats
 
     def map(
         self,
@@ -103,15 +101,13 @@ class Omni:
 
     def merge_rules(self) -> tuple[str, ...]:
         """What merging has needed so far beyond joining rows, as proved, in words."""
-        executor = self._engine.executor
-        assert isinstance(executor, UniProcDiffusionExecutor)
-        return executor.model_runner.prover.rules()
+        rules: tuple[str, ...] = self._engine.collective_rpc("merge_rules", unique_reply_rank=0)
+        return rules
 
     def proven_rules(self) -> list[dict[str, Any]]:
         """What was proved so far, as JSON: with it as `merge_rules` another process need not prove it again."""
-        executor = self._engine.executor
-        assert isinstance(executor, UniProcDiffusionExecutor)
-        return executor.model_runner.prover.proven()
+        rules: list[dict[str, Any]] = self._engine.collective_rpc("proven_rules", unique_reply_rank=0)
+        return rules
 
     def close(self) -> None:
         """Release the pipeline."""

@@ -43,6 +43,7 @@ class ModelRow:
     variant: str | None = None
     load_format: str = "default"
     custom_pipeline_args: Mapping[str, Any] | None = None
+    worker_extension_cls: str | None = None
     executor: str | None = None
     num_gpus: int = 1
     caps: str = "measured"
@@ -114,6 +115,7 @@ class ModelRow:
             variant=self.variant,
             load_format=self.load_format,
             custom_pipeline_args=self.custom_pipeline_args,
+            worker_extension_cls=self.worker_extension_cls,
             distributed_executor_backend=executor,
             num_gpus=self.num_gpus,
             caps=self.caps,

@@ -25,11 +25,13 @@ from workers.stepping.cache_policies import CachePolicy
 from workers.stepping.clone import PipelineCloner
 from workers.stepping.contracts import run_of
 from workers.stepping.encode_cache import EncodeCache
-from workers.stepping.fiber import RUN_HERE, ComponentCall, Fiber, Raised, Returned, Stop
-from workers.stepping.forwards import Forwards, Outcome, SideEffects, is_out_of_memory
+from workers.stepping.faults import is_out_of_memory
+from workers.stepping.fiber import RUN_HERE, ComponentCall, Fiber, Raised, Returned, RunHere, Stop
+from workers.stepping.forwards import Forwards, Outcome, SideEffects
 from workers.stepping.labels import Labels
 from workers.stepping.lanes import lane_of
 from workers.stepping.leaves import describe, undescribed
+from workers.stepping.lockstep import ALONE, Lockstep
 from workers.stepping.meter import meter_for
 from workers.stepping.plan import PendingCall
 from workers.stepping.preview import Previewer
@@ -43,7 +45,8 @@ class DiffusionModelRunner:
     """Runs requests of one pipeline as fibers. `arguments_of` makes a request's pipeline call arguments.
 
     With `cache_policy` each request has a step cache of its own. `lora_cache_bytes` bounds the adapters that stay
-    loaded while no request uses them.
+    loaded while no request uses them. `lockstep` keeps it together with the runners of the other ranks, if the
+    pipeline spans several devices.
     """
 
     def __init__(
@@ -53,17 +56,19 @@ class DiffusionModelRunner:
         cache_policy: CachePolicy | None = None,
         merge_rules: Sequence[Mapping[str, Any]] = (),
         lora_cache_bytes: int = LORA_CACHE_BYTES,
+        lockstep: Lockstep = ALONE,
     ) -> None:
         self.pipeline = pipeline
+        self._lockstep = lockstep
         self._cache_policy = cache_policy
         self.stats = RunnerStats()
         self._arguments_of = arguments_of
         self._cloner = PipelineCloner(pipeline)
         self._overlay = ProcessorOverlay(list(self._cloner.modules.values()))
         self.adapters = Adapters(pipeline, lora_cache_bytes)
-        self._forwards = Forwards(self._overlay)
+        self._forwards = Forwards(self._overlay, lockstep)
         self.prover = Prover(self._forwards, given=merge_rules)
-        self._encodings = EncodeCache()
+        self._encodings = EncodeCache(lockstep)
         self._previewer = Previewer(self._cloner.modules)
         self._running: dict[str, Running] = {}
         self._pending: dict[int, PendingCall] = {}
@@ -101,6 +106,7 @@ class DiffusionModelRunner:
                 running.watch = self._previewer.watch(clone, request, arguments)
             running.adapters = self.adapters.take(request.sampling_params.loras, arguments)
         except Exception as error:  # noqa: BLE001 - the request's own input; it fails alone
+            next(self._call_ids)
             return Failed(request.request_id, error)
         # A call without a generator draws from the global one: beside others it gets a stream of its own.
         fork = arguments.get("generator") is None and bool(self._running)
@@ -119,7 +125,9 @@ class DiffusionModelRunner:
         originals, repeats = self._encodings.without_repeats(batch)
         started, mark = time.perf_counter(), self._meter.start()
         try:
-            served = [part for group in _by_key(originals) for part in self.prover.serve(group)]
+            # Group again: what was learned since the calls parked may have tightened their keys.
+            groups = self._lockstep.partition(originals, lambda call: call.key(call.level))
+            served = [part for group in groups for part in self.prover.serve(group)]
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -176,6 +184,8 @@ class DiffusionModelRunner:
         if running.cache is not None:
             answer = running.cache.watched(call, answer, shared)
         if key is None:
+            if isinstance(answer, RunHere):
+                self._lockstep.meet("run here")
             return self._advance(running, call.fiber.resume(answer))
         if answer is RUN_HERE:
             remembered = self._encodings.get(key, alone=call.solo is not None)
@@ -192,8 +202,10 @@ class DiffusionModelRunner:
         return self._advance(running, call.fiber.resume(answer))
 
     def _advance(self, running: Running, stop: Stop) -> Advance:
-        request_id = running.request.request_id
-        match self._past_cached_calls(running, stop):
+        # Each advance takes a number, whatever comes of it: so a request that fails on one rank alone leaves the
+        # numbers of all ranks equal.
+        request_id, call_id = running.request.request_id, next(self._call_ids)
+        match self._past_cached_calls(running, stop, call_id):
             case PendingCall() as pending:
                 key, label = pending.key(pending.level), self._labels.of(pending)
                 info = CallInfo(request_id, pending.call_id, pending.lane, key, label=label)
@@ -216,10 +228,10 @@ class DiffusionModelRunner:
                     error = does_not_fit(error, running.extent, self._meter.held_bytes, self._largest)
                 return Failed(request_id, error)
 
-    def _past_cached_calls(self, running: Running, stop: Stop) -> PendingCall | Returned | Raised:
+    def _past_cached_calls(self, running: Running, stop: Stop, call_id: int) -> PendingCall | Returned | Raised:
         """The call at which the request parks, or its end; on the way its step cache answers what it can."""
         while isinstance(stop, ComponentCall):
-            pending = self._park(running, stop)
+            pending = self._park(running, stop, call_id)
             known = running.cache.answer(pending, running.step, running.steps) if running.cache else None
             if known is None:
                 return pending
@@ -228,7 +240,7 @@ class DiffusionModelRunner:
             stop = pending.fiber.resume(known)
         return stop
 
-    def _park(self, running: Running, call: ComponentCall) -> PendingCall:
+    def _park(self, running: Running, call: ComponentCall, call_id: int) -> PendingCall:
         assert running.fiber is not None
         ambient, adapters = running.fiber.ambient, running.adapters
         try:
@@ -236,7 +248,7 @@ class DiffusionModelRunner:
         except Exception as error:  # noqa: BLE001 - a call that the module itself will refuse, in its own request
             description = undescribed(f"its arguments cannot be described: {str(error)[:120]}")
         pending = PendingCall(
-            call_id=next(self._call_ids),
+            call_id=call_id,
             request_id=running.request.request_id,
             fiber=running.fiber,
             call=call,
@@ -250,11 +262,3 @@ class DiffusionModelRunner:
         self._pending[pending.call_id] = pending
         running.call_id = pending.call_id
         return pending
-
-
-def _by_key(batch: Sequence[PendingCall]) -> list[list[PendingCall]]:
-    """Group again: what was learned since the calls parked may have tightened their keys."""
-    groups: dict[Any, list[PendingCall]] = {}
-    for call in batch:
-        groups.setdefault(call.key(call.level), []).append(call)
-    return list(groups.values())

@@ -40,6 +40,7 @@ MODEL_KEYS = {
     "variant": "Variant of the weight files, as diffusers knows it (`fp16`).",
     "load_format": "How the weights come: `default` is a diffusers folder of safetensors.",
     "custom_pipeline_args": "Arguments of a custom pipeline.",
+    "worker_extension_cls": "A class, by its qualified name, whose methods the worker of each device gets.",
     "executor": "`uni`, `mp`, `simulated`, or the qualified name of an executor class.",
     "num_gpus": "Devices that one copy of the model spans.",
     "caps": "How many calls may share a forward: `measured` on this device, or `fixed(8)`.",

@@ -16,7 +16,7 @@ from tests.stepping.pipelines import seeded, tiny
 from workers import Omni
 from workers.dialect import REFUSED
 from workers.engine import DiffusionEngine, OmniDiffusionConfig, OmniDiffusionSamplingParams
-from workers.engine_process.describe import call_style, describe, pipeline_of
+from workers.engine_process.describe import Description
 from workers.prompts import read_prompts
 from workers.registry import ModelRow
 
@@ -175,9 +175,9 @@ def test_a_worker_describes_a_custom_class_by_the_pipeline_inside(
     custom = {"pipeline_class": "tests.stepping.custom.CustomPipeline"}
     row = ModelRow("mine", "a/b", load_format="custom_pipeline", custom_pipeline_args=custom)
     engine = DiffusionEngine(row.engine_config())
-    assert pipeline_of(engine) is text
-    assert call_style(pipeline_of(engine)).extra == {"output_type": "pt"}
-    assert "num_inference_steps" in describe(row, engine)["card"]["parameters_schema"]["properties"]
+    described: Description = engine.collective_rpc("describe", args=(row,), unique_reply_rank=0)
+    assert described.style.extra == {"output_type": "pt"}
+    assert "num_inference_steps" in described.facts["card"]["parameters_schema"]["properties"]
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_unknown_options_and_double_names_are_refused() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"diffusion_load_format": "dummy"}, "loads no weights"),
+        ({"diffusion_load_format": "custom_pipeline"}, "loads no weights"),
         ({"diffusion_load_format": "gguf"}, "is not known"),
         ({"custom_pipeline_args": {"pipeline_class": "tests.stepping.custom.NOT_A_CLASS"}}, "neither"),
         ({"custom_pipeline_args": {"pipeline_class": "tests.stepping.custom.Absent"}}, "cannot be imported"),

@@ -21,6 +21,7 @@ class OmniDiffusionConfig:
     functions (see `processing`). `defaults` are parameters that a prompt leaves out; `merge_rules` what was proved
     offline (see `stepping.rules`).
     `cache_backend` names a step cache and `cache_config` its options (see workers/stepping/cache_config.py).
+    `worker_extension_cls`, a class or its qualified name, adds methods to the worker of each device.
     `distributed_executor_backend` is "uni", "mp", "simulated", a class, or a class's qualified name; `None` picks
     "uni" for one device and "mp" above. `caps` is "measured" or "fixed(n)"; what is measured is kept in
     `caps_file`, if given. `offline` favours throughput over the wait of any single request (see Batcher).
@@ -37,6 +38,7 @@ class OmniDiffusionConfig:
     variant: str | None = None
     load_format: str = "default"
     custom_pipeline_args: Mapping[str, Any] | None = None
+    worker_extension_cls: Any = None
     distributed_executor_backend: Any = None
     num_gpus: int = 1
     caps: str = "measured"

@@ -6,18 +6,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from omni_jobs.errors import DeadlineExceeded, OutOfMemory
 from workers.engine.batcher import Batcher, Cap
-from workers.engine.calls import Advance, CallInfo, Failed, Finished, Lane, Parked, StepResult, Timing
+from workers.engine.calls import Advance, CallInfo, Failed, Finished, Parked, StepResult, Timing
 from workers.engine.caps import MeasuredCaps, cap_policy
 from workers.engine.caps_file import CapsFile
 from workers.engine.config import OmniDiffusionConfig
 from workers.engine.executor import DeviceOutOfMemory, DiffusionExecutor
+from workers.engine.in_flight import InFlight
 from workers.engine.request import (
     DiffusionOutput,
     EngineEvent,
@@ -28,36 +28,6 @@ from workers.engine.request import (
     RequestPreview,
     RequestProgress,
 )
-
-
-@dataclass
-class Tally:
-    """How one request's denoise calls were served."""
-
-    calls: int = 0
-    shared_calls: int = 0
-    forwards: float = 0.0
-    max_batch: int = 0
-    device_seconds: float = 0.0
-
-    def count(self, lane: Lane, batch: int, result: StepResult) -> None:
-        size = batch if result.shared else 1
-        self.device_seconds += result.seconds / batch
-        if lane is not Lane.DENOISE:
-            return
-        self.calls += 1
-        self.shared_calls += size > 1
-        self.forwards += 1 / size
-        self.max_batch = max(self.max_batch, size)
-
-
-@dataclass
-class InFlight:
-    """A request the executor holds, and the call it is parked at."""
-
-    request: OmniDiffusionRequest
-    call: CallInfo | None = None
-    tally: Tally = field(default_factory=Tally)
 
 
 class DiffusionEngine:
@@ -85,6 +55,8 @@ class DiffusionEngine:
         self._on_batch = on_batch or (lambda _ids: None)
         self._inbox: SimpleQueue[OmniDiffusionRequest | str] = SimpleQueue()
         self._in_flight: dict[str, InFlight] = {}
+        self._arrived: list[OmniDiffusionRequest] = []
+        self._is_draining = False
 
     def submit(self, request: OmniDiffusionRequest) -> None:
         """Take a request at the next `advance`. Safe from any thread."""
@@ -149,6 +121,23 @@ class DiffusionEngine:
         """Call a method of the executor's workers (see DiffusionExecutor.collective_rpc)."""
         return self.executor.collective_rpc(method, timeout, args, kwargs, unique_reply_rank)
 
+    def re_init_pipeline(self, custom_pipeline_args: Mapping[str, Any]) -> None:
+        """Change the pipeline for a custom one without a restart, from the engine's thread.
+
+        What is in flight runs to its end; what comes meanwhile waits for the new pipeline.
+
+        Raises:
+            Misconfigured: the class cannot be used.
+            AttributeError: the workers were made without custom classes in mind (see `load_format`).
+        """
+        self._is_draining = True
+        try:
+            while len(self._in_flight) > len(self._arrived):
+                self.advance()
+            self.collective_rpc("re_init_pipeline", args=(custom_pipeline_args,))
+        finally:
+            self._is_draining = False
+
     def check_health(self) -> None:
         """Raises EngineUnavailable if the executor can serve no more."""
         self.executor.check_health()
@@ -160,7 +149,6 @@ class DiffusionEngine:
         self.executor.shutdown()
 
     def _take_in(self) -> None:
-        arrived: list[OmniDiffusionRequest] = []
         while True:
             try:
                 item = self._inbox.get_nowait()
@@ -168,16 +156,17 @@ class DiffusionEngine:
                 break
             if isinstance(item, str):
                 self._drop(item, RequestCanceled(item))
-                arrived = [request for request in arrived if request.request_id != item]
+                self._arrived = [request for request in self._arrived if request.request_id != item]
             else:
                 self._in_flight[item.request_id] = InFlight(item)
-                arrived.append(item)
+                self._arrived.append(item)
         now = time.monotonic()
         for held in [held for held in self._in_flight.values() if (held.request.deadline or now) < now]:
             error = DeadlineExceeded("The deadline passed while the job ran.")
             self._drop(held.request.request_id, RequestFailed(held.request.request_id, error))
-        arrived = [request for request in arrived if request.request_id in self._in_flight]
-        if arrived:
+        arrived = [request for request in self._arrived if request.request_id in self._in_flight]
+        self._arrived = arrived if self._is_draining else []
+        if arrived and not self._is_draining:
             self._on_batch(tuple(request.request_id for request in arrived))
             advances = self.executor.add_requests(arrived)
             self._on_batch(())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from omni_jobs.errors import Misconfigured
@@ -15,6 +15,7 @@ from workers.engine.request import OmniDiffusionRequest
 #: Executor backends by the name that `distributed_executor_backend` takes.
 BACKENDS = {
     "uni": "workers.executors.uni.UniProcDiffusionExecutor",
+    "mp": "workers.executors.multiproc.MultiProcDiffusionExecutor",
     "simulated": "workers.executors.simulated.SimulatedExecutor",
 }
 
@@ -101,6 +102,12 @@ class DiffusionExecutor(ABC):
         unique_reply_rank: int | None = None,
     ) -> Any:
         """Call a worker's method on every rank (a list of results), or return one rank's result alone."""
+
+    def register_failure_callback(self, callback: Callable[[], None]) -> None:  # noqa: B027
+        """Have this called, from any thread, when the devices are lost while nobody asks.
+
+        An executor without processes of its own has no such moment.
+        """
 
     @abstractmethod
     def check_health(self) -> None:

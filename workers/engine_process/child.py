@@ -58,7 +58,11 @@ class EngineChild:
         self._wake = threading.Event()
 
     def run(self) -> int:
-        """Load every model, then turn the engines for ever. Returns only if nothing could be loaded."""
+        """Load every model, then turn the engines for ever. Returns only if nothing could be loaded.
+
+        Raises:
+            EngineUnavailable: a model has lost its devices; a fresh process brings them back.
+        """
         for row in self._rows:
             self._load(row)
         if not self._models:
@@ -69,13 +73,21 @@ class EngineChild:
             if not any([model.engine.advance() for model in self._models.values()]):
                 self._channel.send({"kind": "idle", "merging": self._merging()})
                 self._wake.wait()
+                for model in self._models.values():
+                    model.engine.check_health()
 
     def _merging(self) -> dict[str, Any]:
         """By model, what its runner knows of merging; a simulated device merges nothing."""
-        runners = {
-            name: getattr(model.engine.executor, "model_runner", None) for name, model in self._models.items()
+        reports = {
+            name: model.engine.collective_rpc("merge_report", unique_reply_rank=0)
+            for name, model in self._models.items()
         }
-        return {name: runner.merge_report() for name, runner in runners.items() if runner is not None}
+        return {name: report for name, report in reports.items() if report is not None}
+
+    def close(self) -> None:
+        """Release the devices: the processes of a model on several end with this one, and are waited for."""
+        for model in self._models.values():
+            model.engine.executor.shutdown()
 
     def handle(self, message: dict[str, Any]) -> None:
         """One message of the worker, on the reader's thread."""
@@ -98,7 +110,8 @@ class EngineChild:
             self._channel.send({"kind": "load_failed", "model": row.name, "error": error_json(error)})
             return
         self._models[row.name] = served
-        self._channel.send({"kind": "ready", "model": row.name, **served.facts})
+        served.engine.executor.register_failure_callback(self._wake.set)
+        self._channel.send({"kind": "ready", "model": row.name, **served.description.facts})
 
     def _submit(self, request: RenderRequest) -> None:
         try:
@@ -202,6 +215,8 @@ def main(descriptor: int) -> int:
         return child.run()
     except ConnectionError:
         return 0  # the worker is gone, and the reader has not noticed yet
+    finally:
+        child.close()
 
 
 if __name__ == "__main__":

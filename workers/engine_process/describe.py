@@ -1,55 +1,58 @@
-"""What a freshly loaded model tells the worker: its public card, its device and the versions that made it."""
+"""What a freshly loaded model tells the worker: its public card, its device and the versions that made it.
+
+Whoever holds the pipeline calls it: a rank's worker, or the simulated device.
+"""
 
 from __future__ import annotations
 
 import inspect
 import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from workers.cards import derive_card, tuple_parameters
-from workers.engine.engine import DiffusionEngine
 from workers.engine_process.requests import CallStyle
 from workers.registry import ModelRow
 
 PACKAGES = ("omni-jobs", "torch", "diffusers", "transformers")
 #: Attributes of pipelines that say for how many pixels a side of a latent stands.
 SIDE_MULTIPLES = ("vae_scale_factor", "vae_scale_factor_spatial", "vae_spatial_compression_ratio")
+#: Arguments that say how fast a clip is to be played; the first that a request or the pipeline has counts.
+FRAME_RATES = ("frame_rate", "fps")
+#: Components, and entries of their configuration, that say how many samples make a second of sound.
+SAMPLE_RATES = (
+    ("vocoder", "output_sampling_rate"),
+    ("vocoder", "sampling_rate"),
+    ("vae", "sampling_rate"),
+    ("vae", "sample_rate"),
+)
 
 
-class SimulatedPipeline:
-    """A device with simulated cost: the picture depends on prompt and seed alone."""
+@dataclass(frozen=True)
+class Description:
+    """What a worker must know of a pipeline that lives elsewhere.
 
-    def __call__(
-        self,
-        prompt: str,
-        negative_prompt: str | None = None,
-        image: list[Any] | None = None,
-        width: int = 64,
-        height: int = 64,
-        num_inference_steps: int = 4,
-        guidance_scale: float = 1.0,
-    ) -> None:
-        """Never called; its signature is the simulated model's card."""
+    `facts` are for the `ready` message, plain JSON; `style` is how it wants to be called. `frame_rates` are the
+    arguments that say how fast a clip is to be played, with their defaults; `sample_rate` is that of its sound.
+    """
+
+    facts: Mapping[str, Any]
+    style: CallStyle
+    frame_rates: Mapping[str, Any]
+    sample_rate: float | None
 
 
-def describe(row: ModelRow, engine: DiffusionEngine) -> dict[str, Any]:
-    """Facts for the `ready` message, plain JSON."""
-    pipeline = pipeline_of(engine)
+def describe(row: ModelRow, pipeline: Any) -> Description:
+    """Describe a loaded pipeline. A custom class that wraps one is called with what that takes."""
+    pipeline = getattr(pipeline, "pipeline", pipeline)
     multiples = [getattr(pipeline, name, 1) for name in SIDE_MULTIPLES]
     multiple = max(one if isinstance(one, int) else 1 for one in multiples)
     card = derive_card(row, type(pipeline), side_multiple=multiple)
     device = str(getattr(pipeline, "device", "simulated"))
-    return {"card": card.model_dump(mode="json"), "device": device, "versions": versions()}
-
-
-def pipeline_of(engine: DiffusionEngine) -> Any:
-    """The pipeline that an engine runs; a stand-in with the right signature for the simulated device.
-
-    A custom class that wraps a pipeline is called with what that takes, and described by it.
-    """
-    runner = getattr(engine.executor, "model_runner", None)
-    return SimulatedPipeline() if runner is None else getattr(runner.pipeline, "pipeline", runner.pipeline)
+    facts = {"card": card.model_dump(mode="json"), "device": device, "versions": versions()}
+    return Description(facts, call_style(pipeline), frame_rates(pipeline), sample_rate(pipeline))
 
 
 def call_style(pipeline: Any) -> CallStyle:
@@ -58,6 +61,21 @@ def call_style(pipeline: Any) -> CallStyle:
     has_processor = any(hasattr(pipeline, name) for name in ("image_processor", "video_processor"))
     wants_tensors = parameter is not None and parameter.default == "pil" and has_processor
     return CallStyle({"output_type": "pt"} if wants_tensors else {}, tuple_parameters(type(pipeline)))
+
+
+def frame_rates(pipeline: Any) -> dict[str, Any]:
+    """The arguments of a pipeline's call that say how fast a clip is to be played, with their defaults."""
+    parameters = inspect.signature(type(pipeline).__call__).parameters
+    return {name: parameters[name].default for name in FRAME_RATES if name in parameters}
+
+
+def sample_rate(pipeline: Any) -> float | None:
+    """Samples per second that a pipeline makes, as its components say."""
+    for component, entry in SAMPLE_RATES:
+        rate = getattr(getattr(getattr(pipeline, component, None), "config", None), entry, None)
+        if isinstance(rate, int | float):
+            return float(rate)
+    return None
 
 
 def versions() -> dict[str, str]:

@@ -24,6 +24,8 @@ from omni_jobs.schemas import nearest
 from workers.engine.calls import Advance, CallInfo, Failed, Finished, Lane, Parked, StepResult
 from workers.engine.executor import DeviceOutOfMemory, DiffusionExecutor
 from workers.engine.request import DiffusionOutput, OmniDiffusionRequest
+from workers.engine_process.describe import Description, describe
+from workers.registry import ModelRow
 
 DEFAULTS = {"width": 64, "height": 64, "num_inference_steps": 4, "guidance_scale": 1.0}
 
@@ -80,6 +82,22 @@ class Run:
         return int(arguments["height"]), int(arguments["width"])
 
 
+class SimulatedPipeline:
+    """A device with simulated cost: the picture depends on prompt and seed alone."""
+
+    def __call__(
+        self,
+        prompt: str,
+        negative_prompt: str | None = None,
+        image: list[Any] | None = None,
+        width: int = 64,
+        height: int = 64,
+        num_inference_steps: int = 4,
+        guidance_scale: float = 1.0,
+    ) -> None:
+        """Never called; its signature is the simulated model's card."""
+
+
 class SimulatedExecutor(DiffusionExecutor):
     """See the module's docstring. `executor_options` are the fields of `Costs`."""
 
@@ -126,6 +144,13 @@ class SimulatedExecutor(DiffusionExecutor):
     ) -> Any:
         reply = getattr(self, method)(*args, **(kwargs or {}))
         return reply if unique_reply_rank is not None else [reply]
+
+    def describe(self, row: ModelRow) -> Description:
+        """Asked by `collective_rpc`, as of a worker."""
+        return describe(row, SimulatedPipeline())
+
+    def merge_report(self) -> None:
+        """There is nothing to merge."""
 
     def check_health(self) -> None:
         """A simulated device is always well."""

@@ -1,51 +1,37 @@
-"""The executor for one device: the runner lives in the engine's own process. The default."""
+"""The executor for one device: the worker lives in the engine's own process. The default."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from workers.arguments import arguments_for
 from workers.engine.calls import Advance, StepResult
 from workers.engine.executor import DiffusionExecutor
 from workers.engine.request import OmniDiffusionRequest
-from workers.loader import load_pipeline
-from workers.runner import DiffusionModelRunner
-from workers.stepping.cache_config import cache_policy
-from workers.stepping.meter import device_facts
+from workers.worker_wrapper import WorkerWrapperBase
 
 
 class UniProcDiffusionExecutor(DiffusionExecutor):
-    """One pipeline, one runner, no other process."""
-
-    model_runner: DiffusionModelRunner
+    """One worker, no other process."""
 
     def _init_executor(self) -> None:
-        pipeline = load_pipeline(self.od_config)
-        device = str(getattr(pipeline, "_execution_device", "cpu"))
-        policy = cache_policy(self.od_config.cache_backend, self.od_config.cache_config)
-        rules = self.od_config.merge_rules
-        self.model_runner = DiffusionModelRunner(
-            pipeline, arguments_for(pipeline, device), policy, rules, self.od_config.lora_cache_bytes
-        )
-        if self.od_config.lora_folder is not None:
-            self.model_runner.adapters.check()
+        self.worker = WorkerWrapperBase(0, self.od_config)
 
     @property
     def identity(self) -> str:
-        pipeline = self.model_runner.pipeline
-        facts = (self.od_config.model, type(pipeline).__qualname__, getattr(pipeline, "dtype", ""))
-        return " ".join(str(fact) for fact in (*facts, *device_facts(self.model_runner.device)))
+        identity: str = self.worker.identity()
+        return identity
 
     def add_requests(self, requests: Sequence[OmniDiffusionRequest]) -> list[Advance]:
-        return [self.model_runner.add(request) for request in requests]
+        advances: list[Advance] = self.worker.add_requests(requests)
+        return advances
 
     def execute_step(self, call_ids: Sequence[int]) -> StepResult:
-        return self.model_runner.execute(call_ids)
+        result: StepResult = self.worker.execute_step(call_ids)
+        return result
 
     def drop_requests(self, request_ids: Sequence[str]) -> None:
-        for request_id in request_ids:
-            self.model_runner.drop(request_id)
+        self.worker.drop_requests(request_ids)
 
     def collective_rpc(
         self,
@@ -55,11 +41,13 @@ class UniProcDiffusionExecutor(DiffusionExecutor):
         kwargs: Mapping[str, Any] | None = None,
         unique_reply_rank: int | None = None,
     ) -> Any:
-        reply = getattr(self.model_runner, method)(*args, **dict(kwargs or {}))
+        """`timeout` is not enforced: the method runs in the caller's own thread."""
+        reply = self.worker.execute_method(method, *args, **dict(kwargs or {}))
         return reply if unique_reply_rank is not None else [reply]
 
     def check_health(self) -> None:
         """One process: if this runs, it is healthy; device faults raise where they happen."""
 
     def shutdown(self) -> None:
-        self.model_runner.close()
+        if self.worker.model_runner is not None:
+            self.worker.model_runner.close()

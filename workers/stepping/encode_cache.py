@@ -18,6 +18,7 @@ from torch import nn
 from workers.engine.calls import Lane
 from workers.stepping.adapters import OUR_ADAPTERS
 from workers.stepping.contents import content, version_of
+from workers.stepping.lockstep import ALONE, Lockstep
 from workers.stepping.plan import STRICTEST, PendingCall
 
 DEFAULT_LIMIT_BYTES = 256 * 2**20
@@ -39,7 +40,8 @@ class Entry:
 class EncodeCache:
     """Outputs of encode calls by the full content of their arguments."""
 
-    def __init__(self, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
+    def __init__(self, lockstep: Lockstep = ALONE, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
+        self._lockstep = lockstep
         self._entries: OrderedDict[Hashable, Entry] = OrderedDict()
         self._limit_bytes = limit_bytes
         self.size_bytes = 0
@@ -68,7 +70,9 @@ class EncodeCache:
         repeats: list[PendingCall] = []
         for call in batch:
             key = self.key(call)
-            known = key is not None and (key in seen or (key in self._entries and call.solo is None))
+            known = key is not None and self._lockstep.everywhere(
+                key in seen or (key in self._entries and call.solo is None)
+            )
             (repeats if known else originals).append(call)
             seen.add(key)
         return originals, repeats
@@ -76,7 +80,8 @@ class EncodeCache:
     def get(self, key: Hashable, alone: bool) -> Any:
         """A fresh copy of the output, or None. `alone`: only what was computed alone will do."""
         entry = self._entries.get(key)
-        if entry is None or (alone and not entry.alone):
+        fits = entry is not None and (entry.alone or not alone)
+        if not self._lockstep.everywhere(fits) or entry is None:
             return None
         self._entries.move_to_end(key)
         return fresh_copy(entry.output)

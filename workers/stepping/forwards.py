@@ -13,18 +13,12 @@ import torch
 
 from workers.stepping.ambient import Ambient, Modes, ProcessorOverlay
 from workers.stepping.contents import version_of
+from workers.stepping.faults import REFUSALS, is_out_of_memory
 from workers.stepping.leaves import Description
+from workers.stepping.lockstep import ALONE, Lockstep
 from workers.stepping.merging import Order, Unmergeable, call_arguments, merge, split, substituted
 from workers.stepping.plan import PendingCall
 from workers.stepping.records import is_record, written
-
-#: What a model may raise when its arguments do not fit together.
-REFUSALS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, AttributeError, KeyError)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a device, or the host, had no room."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
 class Outcome(NamedTuple):
@@ -43,10 +37,14 @@ class SideEffects(Exception):
 
 
 class Forwards:
-    """Forwards of one pipeline's modules, whose attention processors `overlay` keeps apart."""
+    """Forwards of one pipeline's modules, whose attention processors `overlay` keeps apart.
 
-    def __init__(self, overlay: ProcessorOverlay) -> None:
+    Of several ranks each makes the same ones, and none begins before all stand ready.
+    """
+
+    def __init__(self, overlay: ProcessorOverlay, lockstep: Lockstep = ALONE) -> None:
         self._overlay = overlay
+        self.lockstep = lockstep
 
     def merged(
         self, group: Sequence[PendingCall], descriptions: Sequence[Description], order: Order
@@ -56,19 +54,12 @@ class Forwards:
         Raises:
             Unmergeable: the arguments do not fit together, or the model refused them.
         """
-        args, kwargs = call_arguments(merge(descriptions, order))
-        call, ambient = group[0].call, group[0].fiber.ambient
-
-        def forward() -> Any:
-            with torch.inference_mode(ambient.modes.inference):
-                ambient.modes.install()
-                return getattr(call.module, call.method)(*args, **kwargs)
-
-        hub = _hub(ambient, len(group))
+        hub = _hub(group[0].fiber.ambient, len(group))
         processors = hub.processors
         before = _tensors(processors)
+        merged = self.lockstep.attempt("merge", lambda: call_arguments(merge(descriptions, order)))
         try:
-            output = hub.run(self._overlay, forward)
+            output = self.lockstep.attempt("merged", lambda: self._from_hub(hub, group[0], *merged))
         except REFUSALS as error:
             if is_out_of_memory(error):
                 raise
@@ -85,6 +76,31 @@ class Forwards:
         Raises:
             SideEffects: it must not run again; the outcome is right all the same.
         """
+        self.lockstep.meet("alone")
+        return self.lockstep.attempt("alone", lambda: self._alone(pending))
+
+    def altered(self, pending: PendingCall, description: Description) -> Outcome:
+        """The call alone with the values that `description` holds; leaves no trace in the request."""
+        hub = _hub(pending.fiber.ambient, 1)
+        processors = hub.processors
+        before = _tensors(processors)
+        arguments = self.lockstep.attempt("alter", lambda: call_arguments(substituted(description)))
+        output = self.lockstep.attempt("altered", lambda: self._from_hub(hub, pending, *arguments))
+        return Outcome(output, _new(before, _tensors(processors)))
+
+    def nudged(self, pending: PendingCall) -> Outcome:
+        """The call alone with its sample moved by half a unit in the last place: how rounding alone shows."""
+        arguments = self.lockstep.attempt("nudge", lambda: _nudged(pending.description))
+        if arguments is None:
+            return Outcome(None, {})
+        method = getattr(pending.call.module, pending.call.method)
+        args, kwargs = arguments
+        run = pending.fiber.ambient.run
+        return Outcome(
+            self.lockstep.attempt("nudged", lambda: run(self._overlay, lambda: method(*args, **kwargs))), {}
+        )
+
+    def _alone(self, pending: PendingCall) -> Outcome:
         ambient, call = pending.fiber.ambient, pending.call
         random = ambient.random
         versions = argument_versions(pending.description)
@@ -97,31 +113,30 @@ class Forwards:
             raise SideEffects("it writes into its arguments", outcome)
         return outcome
 
-    def altered(self, pending: PendingCall, description: Description) -> Outcome:
-        """The call alone with the values that `description` holds; leaves no trace in the request."""
-        args, kwargs = call_arguments(substituted(description))
-        method, ambient = getattr(pending.call.module, pending.call.method), pending.fiber.ambient
-        hub = _hub(ambient, 1)
-        processors = hub.processors
-        before = _tensors(processors)
-        with torch.inference_mode(ambient.modes.inference):
-            output = hub.run(self._overlay, lambda: method(*args, **kwargs))
-        return Outcome(output, _new(before, _tensors(processors)))
+    def _from_hub(self, hub: Ambient, pending: PendingCall, args: Any, kwargs: Any) -> Any:
+        """The module of this call, run for several requests or with other values than the request's own."""
+        method, modes = getattr(pending.call.module, pending.call.method), pending.fiber.ambient.modes
 
-    def nudged(self, pending: PendingCall) -> Outcome:
-        """The call alone with its sample moved by half a unit in the last place: how rounding alone shows."""
-        bound = copy.copy(pending.description.bound)
-        bound.arguments = dict(bound.arguments)
-        name = str(pending.description.primary[0])
-        sample = bound.arguments.get(name)
-        if not isinstance(sample, torch.Tensor) or not sample.is_floating_point():
-            return Outcome(None, {})
-        half_unit = torch.finfo(sample.dtype).eps / 2
-        sign = torch.arange(sample.numel(), device=sample.device).reshape(sample.shape) % 2 * 2 - 1
-        bound.arguments[name] = (sample.double() * (1 + half_unit * 1.01 * sign)).to(sample.dtype)
-        args, kwargs = call_arguments(bound)
-        method = getattr(pending.call.module, pending.call.method)
-        return Outcome(pending.fiber.ambient.run(self._overlay, lambda: method(*args, **kwargs)), {})
+        def forward() -> Any:
+            with torch.inference_mode(modes.inference):
+                modes.install()
+                return method(*args, **kwargs)
+
+        return hub.run(self._overlay, forward)
+
+
+def _nudged(description: Description) -> tuple[Any, Any] | None:
+    """The call's arguments with another rounding of its sample; None if it has no sample that is rounded."""
+    bound = copy.copy(description.bound)
+    bound.arguments = dict(bound.arguments)
+    name = str(description.primary[0])
+    sample = bound.arguments.get(name)
+    if not isinstance(sample, torch.Tensor) or not sample.is_floating_point():
+        return None
+    half_unit = torch.finfo(sample.dtype).eps / 2
+    sign = torch.arange(sample.numel(), device=sample.device).reshape(sample.shape) % 2 * 2 - 1
+    bound.arguments[name] = (sample.double() * (1 + half_unit * 1.01 * sign)).to(sample.dtype)
+    return call_arguments(bound)
 
 
 def _hub(ambient: Ambient, calls: int) -> Ambient:

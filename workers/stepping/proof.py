@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from workers.stepping.book import Entry, Served, Verdict, rules_of
 from workers.stepping.deviation import Deviation, bound, coarsest, deviation, is_credible
-from workers.stepping.forwards import REFUSALS, Forwards, SideEffects, is_out_of_memory
+from workers.stepping.faults import REFUSALS, is_out_of_memory
+from workers.stepping.forwards import Forwards, SideEffects
 from workers.stepping.leaves import Description, Path, Role, describe
 from workers.stepping.merging import Order, Unmergeable
 from workers.stepping.plan import STRICTEST, PendingCall, Variation, in_key, variations
@@ -33,6 +34,7 @@ class Prover:
 
     def __init__(self, forwards: Forwards, seed: int = 0, given: Sequence[Mapping[str, Any]] = ()) -> None:
         self._forwards = forwards
+        self._lockstep = forwards.lockstep
         self._rules = Rules.from_json(given)
         self._book: dict[Entry, Verdict] = {}
         self._levels: dict[Hashable, int] = {}
@@ -85,12 +87,15 @@ class Prover:
         variation = verdict.variation
         if variation is None:
             return [
-                part for sub in _partition(group, lambda call: call.key(level + 1)) for part in self.serve(sub)
+                part
+                for sub in self._lockstep.partition(group, lambda call: call.key(level + 1))
+                for part in self.serve(sub)
             ]
         shared = variation.shared | verdict.agree
-        parts = _partition(group, lambda call: call.description.contents(shared)) if shared else [group]
-        if len(parts) > 1:
-            return [served for part in parts for served in self.serve(part)]
+        if shared:
+            parts = self._lockstep.partition(group, lambda call: call.description.contents(shared))
+            if len(parts) > 1:
+                return [served for part in parts for served in self.serve(part)]
         composition = _composition(group)
         if composition not in verdict.compositions or self._random.random() < 1 / AUDIT_PERIOD:
             return self._audit(group, verdict, composition)
@@ -109,7 +114,7 @@ class Prover:
         try:
             reference = self._forwards.alone(group[index])
             outputs = self._merged(group, verdict.variation)
-            found = deviation(reference, outputs[index])
+            found = self._deviation(reference, outputs[index])
         except (Unmergeable, SideEffects) as error:
             found, outputs = Deviation(math.inf, math.inf), []
             reason = str(error)
@@ -146,7 +151,7 @@ class Prover:
             return [Served((group[0],), (alone[group[0].call_id],), shared=False)]
         entry = self._entry(group, level)
         reason = "no way of merging was found"
-        for variation in variations([call.description for call in group]):
+        for variation in self._lockstep.decide(variations([call.description for call in group])):
             try:
                 outputs, found, allowed = self._try(group, variation, alone)
             except Unmergeable as error:
@@ -169,7 +174,7 @@ class Prover:
         self._levels[group[0].structure] = level + 1
         return [
             part
-            for sub in _partition(group, lambda call: call.key(level + 1))
+            for sub in self._lockstep.partition(group, lambda call: call.key(level + 1))
             for part in self._search(sub, level + 1, alone)
         ]
 
@@ -179,14 +184,14 @@ class Prover:
         outputs = self._merged(group, variation)
         found = Deviation()
         for call, output in zip(group, outputs, strict=True):
-            found = found.worst(deviation(alone[call.call_id], output))
+            found = found.worst(self._deviation(alone[call.call_id], output))
         control = Deviation()
         first = group[0]
         for output in self._merged([first] * len(group), variation):
-            control = control.worst(deviation(alone[first.call_id], output))
+            control = control.worst(self._deviation(alone[first.call_id], output))
         reference = alone[first.call_id]
         dtype = coarsest((*_tensors(first), *(reference if isinstance(reference, tuple) else (reference,))))
-        if not is_credible(control, dtype, lambda: deviation(reference, self._forwards.nudged(first))):
+        if not is_credible(control, dtype, lambda: self._deviation(reference, self._forwards.nudged(first))):
             raise Unmergeable(f"merged with itself a call changes by {control.rms:.1e}")
         return outputs, found, bound(control, dtype)
 
@@ -199,7 +204,8 @@ class Prover:
         """
         members = group[:PROBED]
         descriptions = _descriptions(members, variation)
-        paths = [path for path in equal_leaves(descriptions) if not in_key(members[0].description, path, level)]
+        equal = self._lockstep.decide(equal_leaves(descriptions))
+        paths = [path for path in equal if not in_key(members[0].description, path, level)]
         if not paths:
             return frozenset()
         changed = [altered(item, index, paths) for index, item in enumerate(descriptions)]
@@ -212,11 +218,15 @@ class Prover:
             return frozenset(paths)
         found = Deviation()
         for mine, theirs in zip(alone, together, strict=True):
-            found = found.worst(deviation(mine, theirs))
+            found = found.worst(self._deviation(mine, theirs))
         # Altered inputs may be harder to round than real ones; a wrong rule is off by orders of magnitude.
         return (
             frozenset() if found.within(Deviation(PROBE_SLACK * allowed.rms, PROBE_SLACK * allowed.peak)) else None
         )
+
+    def _deviation(self, reference: Any, other: Any) -> Deviation:
+        """How far they differ, by rank 0's measure."""
+        return self._lockstep.decide(deviation(reference, other))
 
     @staticmethod
     def _entry(group: Sequence[PendingCall], level: int) -> Entry:
@@ -242,13 +252,6 @@ def _descriptions(group: Sequence[PendingCall], variation: Variation) -> list[De
 def _order(descriptions: Sequence[Description], variation: Variation) -> Order:
     samples = any(leaf.role is Role.SAMPLES for leaf in descriptions[0].leaves)
     return Order(tuple(item.rows for item in descriptions), variation.order_roles, samples)
-
-
-def _partition(group: Sequence[PendingCall], key_of: Callable[[PendingCall], Hashable]) -> list[list[PendingCall]]:
-    parts: dict[Hashable, list[PendingCall]] = {}
-    for call in group:
-        parts.setdefault(key_of(call), []).append(call)
-    return list(parts.values())
 
 
 def _composition(group: Sequence[PendingCall]) -> Hashable:

@@ -1,0 +1,38 @@
+"""A request in the engine: the call it is parked at, and how its denoise calls were served."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from workers.engine.calls import CallInfo, Lane, StepResult
+from workers.engine.request import OmniDiffusionRequest
+
+
+@dataclass
+class Tally:
+    """How one request's denoise calls were served."""
+
+    calls: int = 0
+    shared_calls: int = 0
+    forwards: float = 0.0
+    max_batch: int = 0
+    device_seconds: float = 0.0
+
+    def count(self, lane: Lane, batch: int, result: StepResult) -> None:
+        size = batch if result.shared else 1
+        self.device_seconds += result.seconds / batch
+        if lane is not Lane.DENOISE:
+            return
+        self.calls += 1
+        self.shared_calls += size > 1
+        self.forwards += 1 / size
+        self.max_batch = max(self.max_batch, size)
+
+
+@dataclass
+class InFlight:
+    """A request the executor holds, and the call it is parked at."""
+
+    request: OmniDiffusionRequest
+    call: CallInfo | None = None
+    tally: Tally = field(default_factory=Tally)
