@@ -16,7 +16,7 @@ from torch import nn
 
 from omni_jobs.errors import InvalidRequest, Misconfigured
 from workers.stepping.adapters import OUR_ADAPTERS
-from workers.stepping.forwards import is_out_of_memory
+from workers.stepping.faults import is_out_of_memory
 
 
 @dataclass(eq=False)
