@@ -30,7 +30,7 @@ from workers.stepping.fiber import RUN_HERE, ComponentCall, Fiber, Raised, Retur
 from workers.stepping.forwards import Forwards, Outcome, SideEffects
 from workers.stepping.labels import Labels
 from workers.stepping.lanes import lane_of
-from workers.stepping.leaves import describe, undescribed
+from workers.stepping.leaves import described
 from workers.stepping.lockstep import ALONE, Lockstep
 from workers.stepping.meter import meter_for
 from workers.stepping.plan import PendingCall
@@ -243,10 +243,7 @@ class DiffusionModelRunner:
     def _park(self, running: Running, call: ComponentCall, call_id: int) -> PendingCall:
         assert running.fiber is not None
         ambient, adapters = running.fiber.ambient, running.adapters
-        try:
-            description = describe(call)
-        except Exception as error:  # noqa: BLE001 - a call that the module itself will refuse, in its own request
-            description = undescribed(f"its arguments cannot be described: {str(error)[:120]}")
+        description = described(call)
         pending = PendingCall(
             call_id=call_id,
             request_id=running.request.request_id,
