@@ -59,7 +59,6 @@ class DiffusionModelRunner:
         lockstep: Lockstep = ALONE,
     ) -> None:
         self.pipeline = pipeline
-        self._lockstep = lockstep
         self._cache_policy = cache_policy
         self.stats = RunnerStats()
         self._arguments_of = arguments_of
@@ -126,7 +125,7 @@ class DiffusionModelRunner:
         started, mark = time.perf_counter(), self._meter.start()
         try:
             # Group again: what was learned since the calls parked may have tightened their keys.
-            groups = self._lockstep.partition(originals, lambda call: call.key(call.level))
+            groups = self._forwards.lockstep.partition(originals, lambda call: call.key(call.level))
             served = [part for group in groups for part in self.prover.serve(group)]
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
@@ -185,7 +184,7 @@ class DiffusionModelRunner:
             answer = running.cache.watched(call, answer, shared)
         if key is None:
             if isinstance(answer, RunHere):
-                self._lockstep.meet("run here")
+                self._forwards.lockstep.meet("run here")
             return self._advance(running, call.fiber.resume(answer))
         if answer is RUN_HERE:
             remembered = self._encodings.get(key, alone=call.solo is not None)
@@ -202,8 +201,7 @@ class DiffusionModelRunner:
         return self._advance(running, call.fiber.resume(answer))
 
     def _advance(self, running: Running, stop: Stop) -> Advance:
-        # Each advance takes a number, whatever comes of it: so a request that fails on one rank alone leaves the
-        # numbers of all ranks equal.
+        # Each takes a number, whatever comes of it: a request that fails on one rank alone leaves all ranks' equal.
         request_id, call_id = running.request.request_id, next(self._call_ids)
         match self._past_cached_calls(running, stop, call_id):
             case PendingCall() as pending:
