@@ -30,10 +30,9 @@ from workers.stepping.fiber import RUN_HERE, ComponentCall, Fiber, Raised, Retur
 from workers.stepping.forwards import Forwards, Outcome, SideEffects
 from workers.stepping.labels import Labels
 from workers.stepping.lanes import lane_of
-from workers.stepping.leaves import described
 from workers.stepping.lockstep import ALONE, Lockstep
 from workers.stepping.meter import meter_for
-from workers.stepping.plan import PendingCall
+from workers.stepping.plan import PendingCall, described
 from workers.stepping.preview import Previewer
 from workers.stepping.proof import Prover
 from workers.stepping.room import Extent, does_not_fit, extent_of
@@ -201,7 +200,7 @@ class DiffusionModelRunner:
         return self._advance(running, call.fiber.resume(answer))
 
     def _advance(self, running: Running, stop: Stop) -> Advance:
-        # Each takes a number, whatever comes of it: a request that fails on one rank alone leaves all ranks' equal.
+        # Each takes a number, whatever comes of it: a request that fails on one rank leaves all ranks' equal.
         request_id, call_id = running.request.request_id, next(self._call_ids)
         match self._past_cached_calls(running, stop, call_id):
             case PendingCall() as pending:

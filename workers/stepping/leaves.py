@@ -117,13 +117,9 @@ def traits_of(path: Path) -> Traits:
     )
 
 
-def described(call: ComponentCall) -> Description:
-    """A call's description; one whose arguments cannot be understood runs alone, as the pipeline made it."""
-    try:
-        return describe(call)
-    except Exception as error:  # noqa: BLE001 - a call that the module itself will refuse, in its own request
-        reason = f"its arguments cannot be described: {str(error)[:120]}"
-        return Description(inspect.Signature().bind(), 0, (), (), 0, reason)
+def undescribed(reason: str) -> Description:
+    """Stands for a call whose arguments cannot be understood: it runs alone, as the pipeline made it."""
+    return Description(inspect.Signature().bind(), 0, (), (), 0, reason)
 
 
 def describe(call: ComponentCall, roles: Mapping[Path, Role] | None = None) -> Description:

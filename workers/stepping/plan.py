@@ -14,7 +14,7 @@ from functools import cached_property
 from workers.engine.calls import Lane
 from workers.stepping.contents import content
 from workers.stepping.fiber import ComponentCall, Fiber
-from workers.stepping.leaves import EQUAL_ROWS, Description, Leaf, Path, Role
+from workers.stepping.leaves import EQUAL_ROWS, Description, Leaf, Path, Role, describe, undescribed
 
 #: 0: equal features. 1: also rows and text lengths. 2: also the values of scalars and vectors (one timestep for
 #: all). 3: also everything but the sample itself.
@@ -70,6 +70,14 @@ class PendingCall:
 
     def _others(self) -> list[Leaf]:
         return [leaf for leaf in self.description.leaves if leaf.path != self.description.primary]
+
+
+def described(call: ComponentCall) -> Description:
+    """A call's description; one whose arguments nobody understands runs alone, as the pipeline made it."""
+    try:
+        return describe(call)
+    except Exception as error:  # noqa: BLE001 - a call that the module itself will refuse, in its own request
+        return undescribed(f"its arguments cannot be described: {str(error)[:120]}")
 
 
 @dataclass(frozen=True)
