@@ -75,6 +75,8 @@ SCALAR_NAMES = re.compile(r"^(timestep|timesteps|t|sigma|sigmas|r_timestep|time|
 PRIMARY_NAMES = (
     "sample", "hidden_states", "x", "input_ids", "inputs_embeds", "z", "latents", "pixel_values", "input_features",
 )  # fmt: skip
+#: Types whose values compare by content and hold no tensor; asked for every argument of every call.
+PLAIN_TYPES = frozenset({type(None), int, float, str, bool, bytes, torch.dtype, torch.device, torch.Size})
 #: Marks the feature of rows that are joined only when they are equal.
 EQUAL_ROWS = "equal rows"
 #: Lists of plain values per row that really differ from row to row.
@@ -192,7 +194,9 @@ def _branch(value: Any) -> tuple[Hashable, Iterable[tuple[str | int, Any]]] | No
     """A container's kind and children, or None for a leaf."""
     if isinstance(value, dict):
         return ("dict", type(value).__qualname__, tuple(value)), value.items()
-    if isinstance(value, list | tuple):
+    if type(value) in PLAIN_TYPES:
+        return None
+    if isinstance(value, (list, tuple)):
         return (type(value).__qualname__, len(value)), enumerate(value)
     if is_record(value):
         return ("record", type(value).__qualname__, tuple(vars(value))), vars(value).items()
@@ -200,7 +204,7 @@ def _branch(value: Any) -> tuple[Hashable, Iterable[tuple[str | int, Any]]] | No
 
 
 def _plain_leaf(path: Path, value: Any) -> Leaf:
-    if isinstance(value, int | float) and not isinstance(value, bool) and traits_of(path).is_scalar:
+    if isinstance(value, (int, float)) and traits_of(path).is_scalar and not isinstance(value, bool):
         return Leaf(path, Role.SCALAR, ("scalar", type(value).__name__), value)
     if _is_plain(value):
         return Leaf(path, Role.VALUE, ("value", freeze(value)), value)
@@ -208,19 +212,19 @@ def _plain_leaf(path: Path, value: Any) -> Leaf:
 
 
 def _tensor_leaf(path: Path, value: torch.Tensor, rows: int, primary: Path) -> Leaf:
-    kind = (str(value.dtype), str(value.device))
+    kind = (value.dtype, value.device)
     if value.ndim == 0:
         return Leaf(path, Role.SCALAR, ("scalar", kind), value)
     by_rows = rows > 0 and value.shape[0] % rows == 0
     times = value.shape[0] // rows if by_rows else 0
-    rest = tuple(value.shape[1:])
+    rest = value.shape[1:]
     if path == primary:
         return Leaf(path, Role.ROWS, ("rows", kind, times, rest), value, times)
     traits = traits_of(path)
     if traits.is_shared and rows > 1 and times == 1 and value.ndim >= 3:
         # A table with a batch dimension: joined, and all the same only among equals, since some models use the
         # first row's for the whole batch.
-        return Leaf(path, Role.ROWS, (EQUAL_ROWS, str(value.device), digest(value)), value)
+        return Leaf(path, Role.ROWS, (EQUAL_ROWS, value.device, digest(value)), value)
     if traits.is_shared:
         return shared_leaf(path, value)
     if times == 1 and value.ndim == 3 and traits.is_text and value.is_floating_point():
@@ -232,7 +236,7 @@ def _tensor_leaf(path: Path, value: torch.Tensor, rows: int, primary: Path) -> L
 
 def shared_leaf(path: Path, value: torch.Tensor) -> Leaf:
     """A tensor that must be equal in content; its digest is taken once for each tensor object."""
-    return Leaf(path, Role.SHARED, ("shared", str(value.device), digest(value)), value)
+    return Leaf(path, Role.SHARED, ("shared", value.device, digest(value)), value)
 
 
 def _override(leaf: Leaf, roles: Mapping[Path, Role]) -> Leaf:
@@ -242,7 +246,7 @@ def _override(leaf: Leaf, roles: Mapping[Path, Role]) -> Leaf:
     if role is Role.SHARED:
         return Leaf(leaf.path, role, ("shared", content(leaf.value)), leaf.value)
     rest = tuple(leaf.value.shape[1:])
-    return Leaf(leaf.path, Role.ROWS, ("rows*", str(leaf.value.dtype), leaf.value.shape[0], rest), leaf.value)
+    return Leaf(leaf.path, Role.ROWS, ("rows*", leaf.value.dtype, leaf.value.shape[0], rest), leaf.value)
 
 
 def _with_masks(leaves: list[Leaf], names: set[str], rows: int) -> list[Leaf]:
@@ -286,16 +290,16 @@ def _is_sample_list(path: Path, value: list[Any], rows: int, primary: Path) -> b
 def _samples_feature(value: list[Any]) -> Hashable:
     first = value[0]
     if isinstance(first, torch.Tensor):
-        return (str(first.dtype), first.ndim, str(first.device))
+        return (first.dtype, first.ndim, first.device)
     return type(first).__name__
 
 
 def _is_plain(value: Any) -> bool:
-    if isinstance(value, list | tuple):
+    if type(value) in PLAIN_TYPES:
+        return True
+    if isinstance(value, (list, tuple)):
         return all(_is_plain(item) for item in value)
-    return value is None or isinstance(
-        value, int | float | str | bool | bytes | torch.dtype | torch.device | torch.Size
-    )
+    return isinstance(value, (int, float, str, bytes))
 
 
 def _uniform(value: list[Any]) -> bool:
