@@ -20,8 +20,18 @@ from workers.registry import row_from
 #: Their name to ours.
 RENAMED = {"diffusion_load_format": "load_format", "torch_dtype": "dtype"}
 
+#: Their names for options of `acceleration`: ours, and what their switches mean; other values are handed on.
+ACCELERATIONS: dict[str, tuple[str, dict[bool, Any]]] = {
+    "enable_cpu_offload": ("offload", {True: "model"}),
+    "enable_layerwise_offload": ("offload", {True: "group"}),
+    "vae_use_slicing": ("vae_slicing", {}),
+    "vae_use_tiling": ("vae_tiling", {}),
+    "enforce_eager": ("compile", {True: False, False: True}),
+    "quantization": ("quantization", {}),
+    "attention_backend": ("attention_backend", {}),
+}
+
 _PARALLEL = "one model on several devices is not served by this executor"
-_MEMORY = "load the pipeline yourself with it and give `pipeline=`"
 #: Options that this engine does not take: the values that ask for nothing, and why any other is refused.
 REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "parallel_config": ((None,), _PARALLEL),
@@ -31,14 +41,8 @@ REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "ring_degree": ((None, 1), _PARALLEL),
     "cfg_parallel_size": ((None, 1), _PARALLEL),
     "vae_patch_parallel_size": ((None, 1), _PARALLEL),
-    "enable_cpu_offload": ((None, False), _MEMORY),
-    "enable_layerwise_offload": ((None, False), _MEMORY),
-    "vae_use_slicing": ((None, False), _MEMORY),
-    "vae_use_tiling": ((None, False), _MEMORY),
-    "quantization": ((None,), _MEMORY),
     "lora_path": ((None,), "adapters belong to requests: give `lora_request` with the sampling parameters"),
     "enable_sleep_mode": ((None, False), "memory is not handed back while a pipeline is loaded"),
-    "enforce_eager": ((None, True), "nothing is compiled; give a pipeline that you have compiled"),
     "step_execution": ((None, True), "every pipeline is stepped"),
 }
 
@@ -51,7 +55,7 @@ def engine_config(options: Mapping[str, Any]) -> OmniDiffusionConfig:
     """
     known = {item.name for item in fields(OmniDiffusionConfig)}
     config: dict[str, Any] = {}
-    for given, value in options.items():
+    for given, value in _gathered(options).items():
         name = given if given in known else RENAMED.get(given, given)
         if name in config:
             raise Misconfigured(f"`{given}` and `{name}` are the same option.", field=given, value=value)
@@ -62,6 +66,21 @@ def engine_config(options: Mapping[str, Any]) -> OmniDiffusionConfig:
     if "dtype" in config:
         config["dtype"] = _dtype_name(config["dtype"])
     return OmniDiffusionConfig(**_filled_up(config))
+
+
+def _gathered(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The same options, with those that mean an acceleration put into `acceleration`."""
+    found = dict(options.get("acceleration") or {})
+    for given in options.keys() & ACCELERATIONS.keys():
+        name, meanings = ACCELERATIONS[given]
+        value = options[given]
+        meant = meanings.get(value, value) if isinstance(value, bool) else value
+        if meant in (None, False):
+            continue
+        if found.setdefault(name, meant) != meant:
+            raise Misconfigured(f"`{given}` contradicts `acceleration.{name}`.", field=given, value=value)
+    rest = {name: value for name, value in options.items() if name not in ACCELERATIONS}
+    return rest | {"acceleration": found} if found else rest
 
 
 def _filled_up(config: dict[str, Any]) -> dict[str, Any]:
@@ -78,7 +97,7 @@ def _filled_up(config: dict[str, Any]) -> dict[str, Any]:
 
 def _check_asks_for_nothing(name: str, value: Any, known: set[str]) -> None:
     if name not in REFUSED:
-        remedy = nearest(name, known | RENAMED.keys() | REFUSED.keys())
+        remedy = nearest(name, known | RENAMED.keys() | REFUSED.keys() | ACCELERATIONS.keys())
         raise Misconfigured(f"`{name}` is not an option of Omni.", field=name, value=value, remedy=remedy)
     neutral, reason = REFUSED[name]
     if not any(type(value) is type(other) and value == other for other in neutral):

@@ -11,6 +11,8 @@ from diffusers import DiffusionPipeline
 
 from omni_jobs.errors import Misconfigured
 from omni_jobs.schemas import nearest
+from workers.acceleration.apply import accelerated, moves_itself
+from workers.acceleration.quantizing import quantized
 from workers.components import other_components, torch_dtypes
 from workers.engine.config import OmniDiffusionConfig
 from workers.engine.executor import resolve_obj_by_qualname
@@ -29,17 +31,20 @@ def load_pipeline(od_config: OmniDiffusionConfig) -> Any:
     """
     kind = custom_class(od_config) or named_class(od_config)
     if od_config.pipeline is not None:
-        return od_config.pipeline
+        return accelerated(od_config.pipeline, od_config)
     if kind is not None and not issubclass(kind, DiffusionPipeline):
         pipeline = kind(od_config=od_config, prefix="")
         fill(pipeline)
-        return pipeline
+        return accelerated(pipeline, od_config)
     if not od_config.model:
         raise Misconfigured("`model` is missing.", field="model", remedy="Give a folder or a hub id.")
     source, _, revision = od_config.model.partition("@")
     _check_source(source)
     pipeline = _from_pretrained(kind or DiffusionPipeline, source, revision or None, od_config)
-    return pipeline.to(od_config.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = torch.device(od_config.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if not moves_itself(od_config.acceleration):
+        pipeline.to(device)
+    return accelerated(pipeline, od_config, device)
 
 
 def custom_class(od_config: OmniDiffusionConfig) -> type | None:
@@ -128,6 +133,7 @@ def _check_source(source: str) -> None:
 def _from_pretrained(kind: Any, source: str, revision: str | None, od_config: OmniDiffusionConfig) -> Any:
     dtypes = torch_dtypes(od_config.dtype)
     components = other_components(kind, source, revision, od_config)
+    components |= quantized(kind, source, revision, od_config)
     try:
         return kind.from_pretrained(
             source,

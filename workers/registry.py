@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 
 from omni_jobs.errors import Misconfigured
 from omni_jobs.schemas import nearest
+from workers.acceleration.options import accelerations
 from workers.engine.caps import cap_policy
 from workers.engine.config import LORA_CACHE_BYTES, OmniDiffusionConfig
 from workers.known import add_row, known_names, known_row
@@ -50,6 +51,7 @@ class ModelRow:
     max_num_seqs: int = 64
     cache_backend: str | None = None
     cache_config: Mapping[str, Any] = field(default_factory=dict)
+    acceleration: Mapping[str, Any] = field(default_factory=dict)
     trust_remote_code: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
     weights_sources: Mapping[str, Any] = field(default_factory=dict)
@@ -70,6 +72,7 @@ class ModelRow:
     def __post_init__(self) -> None:
         cap_policy(self.caps)
         cache_policy(self.cache_backend, self.cache_config)
+        accelerations(self.acceleration)
         if not self.name or len(self.name) > 200 or any(letter.isspace() for letter in self.name):
             raise Misconfigured(
                 f"model name {self.name!r}: 1 to 200 characters, no spaces.", field="name", value=self.name
@@ -122,6 +125,7 @@ class ModelRow:
             max_num_seqs=self.max_num_seqs,
             cache_backend=self.cache_backend,
             cache_config=self.cache_config,
+            acceleration=self.acceleration,
             trust_remote_code=self.trust_remote_code,
             executor_options=options,
             weights_sources=self.weights_sources,

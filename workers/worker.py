@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from omni_jobs.errors import EngineUnavailable, ExecutionFailed, Misconfigured
+from workers.acceleration.warmup import warm_up
 from workers.arguments import arguments_for
 from workers.engine.calls import Advance, Failed, StepResult
 from workers.engine.config import OmniDiffusionConfig
@@ -63,6 +64,7 @@ class DiffusionWorker:
         )
         if od_config.lora_folder is not None:
             self.model_runner.adapters.check()
+        warm_up(self.model_runner, od_config)
         self.od_config = od_config
 
     def unload_model(self) -> None:

@@ -48,6 +48,8 @@ MODEL_KEYS = {
     "cache_backend": "Step cache of each output: `mask`, `taylor`, `mag_cache`, `tea_cache` or `easy_cache`"
     " ([acceleration](acceleration.md)).",
     "cache_config": "Options of the step cache.",
+    "acceleration": "Attention back end, compilation, graphs, quantization, offload"
+    " ([acceleration](acceleration.md)).",
     "trust_remote_code": "Whether code of the model's own may run: trust its author with the machine.",
     "options": "Options of the executor.",
     "weights_sources": "Components from elsewhere: `{transformer = \"owner/name@revision\"}`, or a table of `source`, "

@@ -20,7 +20,8 @@ class OmniDiffusionConfig:
     `pre_process` and `post_process` are qualified names of functions that are given this configuration and return
     functions (see `processing`). `defaults` are parameters that a prompt leaves out; `merge_rules` what was proved
     offline (see `stepping.rules`).
-    `cache_backend` names a step cache and `cache_config` its options (see workers/stepping/cache_config.py).
+    `cache_backend` names a step cache and `cache_config` its options (see workers/stepping/cache_config.py);
+    `acceleration` holds what workers/acceleration/options.py lists.
     `worker_extension_cls`, a class or its qualified name, adds methods to the worker of each device.
     `distributed_executor_backend` is "uni", "mp", "simulated", a class, or a class's qualified name; `None` picks
     "uni" for one device and "mp" above. `caps` is "measured" or "fixed(n)"; what is measured is kept in
@@ -45,6 +46,7 @@ class OmniDiffusionConfig:
     caps_file: str | None = None
     cache_backend: str | None = None
     cache_config: Mapping[str, Any] = field(default_factory=dict)
+    acceleration: Mapping[str, Any] = field(default_factory=dict)
     max_num_seqs: int = 64
     offline: bool = False
     trust_remote_code: bool = False
