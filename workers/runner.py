@@ -94,7 +94,7 @@ class DiffusionModelRunner:
 
     def add(self, request: OmniDiffusionRequest) -> Advance:
         """Start a request and run it to its first call."""
-        cache = StepCache(self._cache_policy) if self._cache_policy else None
+        cache = StepCache(self._cache_policy, self._forwards.lockstep) if self._cache_policy else None
         running = Running(request, self.adapters.off, cache=cache)
         try:
             arguments = self._arguments_of(request)

@@ -14,10 +14,12 @@ from omni_jobs.errors import Misconfigured
 from tests.stepping.cached import Reuse, guided
 from tests.stepping.pipelines import seeded, tiny
 from workers import Omni
-from workers.engine import OmniDiffusionSamplingParams
+from workers.engine import Finished, OmniDiffusionRequest, OmniDiffusionSamplingParams, Parked
 from workers.registry import ModelRow
+from workers.runner import DiffusionModelRunner
 from workers.stepping.cache_config import cache_policy
 from workers.stepping.cache_policies import COMPUTE, CachePolicy, Place, extrapolation_weights, stretched
+from workers.stepping.lockstep import Lockstep
 from workers.stepping.step_cache import StepCache
 
 MASK = "110101"
@@ -116,6 +118,26 @@ def test_what_a_request_remembered_goes_with_it() -> None:
         omni.map([{"generator": seeded(0), "num_inference_steps": "many"}])
     gc.collect()
     assert not [item for item in gc.get_objects() if type(item) is StepCache]
+
+
+class OtherRank(Lockstep):
+    """Another rank of the model that can skip nothing."""
+
+    def everywhere(self, holds: bool) -> bool:
+        return False
+
+
+def test_a_call_that_one_rank_cannot_skip_is_computed_by_all() -> None:
+    pipeline = guided()
+    arguments = {"generator": seeded(1)}
+    policy = cache_policy("mask", {"mask": MASK})
+    runner = DiffusionModelRunner(pipeline, lambda _request: arguments, policy, lockstep=OtherRank())
+    advance = runner.add(OmniDiffusionRequest())
+    while isinstance(advance, Parked):
+        (advance,) = runner.execute([advance.call.call_id]).advances
+    assert isinstance(advance, Finished)
+    assert torch.equal(advance.output.output, pipeline(seeded(1)))
+    assert advance.output.metrics["calls_saved"] == runner.stats.calls_saved == 0
 
 
 @pytest.mark.parametrize("habit", ["random", "writes"])

@@ -179,13 +179,6 @@ def portable_config(od_config: OmniDiffusionConfig) -> OmniDiffusionConfig:
             field="pipeline",
             remedy="Give `model`, or use one device and the executor `uni`.",
         )
-    if od_config.cache_backend not in (None, "none"):
-        raise Misconfigured(
-            "`cache_backend`: a model on several devices has no step cache yet.",
-            field="cache_backend",
-            value=od_config.cache_backend,
-            remedy="Leave it out, or use one device.",
-        )
     extension = od_config.worker_extension_cls
     if isinstance(extension, type):
         if extension.__module__ == "__main__" or "<locals>" in extension.__qualname__:

@@ -19,6 +19,7 @@ from workers.stepping.cache_policies import COMPUTE, CachePolicy, Place, extrapo
 from workers.stepping.fiber import ComponentCall, RunHere
 from workers.stepping.forwards import argument_versions
 from workers.stepping.leaves import Description, Role
+from workers.stepping.lockstep import ALONE, Lockstep
 from workers.stepping.plan import PendingCall
 from workers.stepping.records import is_record
 
@@ -47,11 +48,20 @@ class Slot:
     is_closed: bool = False
 
 
-class StepCache:
-    """Made for one request. `saved` counts the calls answered."""
+@dataclass(frozen=True)
+class Skip:
+    """A call that need not run: the errors spent if it does not, and what it gives instead."""
 
-    def __init__(self, policy: CachePolicy) -> None:
+    spent: float
+    output: Any
+
+
+class StepCache:
+    """Made for one request. `saved` counts the calls answered; the ranks of one model answer the same ones."""
+
+    def __init__(self, policy: CachePolicy, lockstep: Lockstep = ALONE) -> None:
         self._policy = policy
+        self._lockstep = lockstep
         self._slots: dict[Hashable, Slot] = {}
         self._loop = (0, 0)
         self._calls_in_step: dict[Hashable, int] = {}
@@ -63,24 +73,21 @@ class StepCache:
         self._asked = None
         if call.lane is not Lane.DENOISE or is_unrepeatable(call):
             return None
+        self._follow_loop(step, steps)
+        slot = self._slot(call)
         try:
-            return self._answer(call, step, steps)
+            with torch.no_grad():
+                skip = self._skip(slot, sample_of(call.description), step, steps)
         except torch.OutOfMemoryError:
             # What it holds is more useful to the forward that would fail next.
             self._slots.clear()
+            self._asked, skip = None, None
+        if not self._lockstep.everywhere(skip is not None) or skip is None:
             return None
-
-    def _answer(self, call: PendingCall, step: int, steps: int) -> Any:
-        self._follow_loop(step, steps)
-        slot, sample = self._slot(call), sample_of(call.description)
-        if slot.is_closed:
-            return None
-        with torch.no_grad():
-            answer = self._skip(slot, sample, step, steps)
-            slot.previous = copied(sample)
-        if answer is None:
-            self._asked = slot, step, slot.previous
-        return answer
+        self._asked = None
+        slot.spent, slot.skipped = skip.spent, slot.skipped + 1
+        self.saved += 1
+        return skip.output
 
     def watched(self, call: PendingCall, answer: Any, shared: bool) -> Any:
         """The engine's answer to a call that was not skipped, so that its output is remembered.
@@ -128,17 +135,19 @@ class StepCache:
             slot = self._slots[name, place] = Slot(signature)
         return slot
 
-    def _skip(self, slot: Slot, sample: Tensors, step: int, steps: int) -> Any:
+    def _skip(self, slot: Slot, sample: Tensors, step: int, steps: int) -> Skip | None:
+        """What skipping the call would mean, or None; its sample is remembered either way."""
+        if slot.is_closed:
+            return None
+        evidence = TensorEvidence(slot.known, slot.previous, sample)
+        slot.previous = copied(sample)
+        self._asked = slot, step, slot.previous
         if not slot.known or not alike(sample, slot.known[-1].sample):
             slot.known = []
             return None
         place = Place(step, steps, slot.known[-1].step, slot.skipped)
-        spent = self._policy.spent_after_skip(place, slot.spent, TensorEvidence(slot, sample))
-        if spent is None:
-            return None
-        slot.spent, slot.skipped = spent, slot.skipped + 1
-        self.saved += 1
-        return self._predicted(slot.known, sample, step)
+        spent = self._policy.spent_after_skip(place, slot.spent, evidence)
+        return None if spent is None else Skip(spent, self._predicted(slot.known, sample, step))
 
     def _remember(self, output: Any) -> None:
         assert self._asked is not None
@@ -170,20 +179,24 @@ class StepCache:
 
 @dataclass(frozen=True)
 class TensorEvidence:
-    """What a slot's tensors tell of the call to come. Every method waits for the device: one number is read."""
+    """What tensors tell of a call: those computed before it, the sample of the previous call, and its own.
 
-    slot: Slot
+    Every method waits for the device: one number is read.
+    """
+
+    known: Sequence[Known]
+    previous: Tensors
     sample: Tensors
 
     def input_change(self) -> float:
-        return float(_distance(self.sample, self.slot.previous) / _size(self.slot.previous))
+        return float(_distance(self.sample, self.previous) / _size(self.previous))
 
     def output_change(self) -> float:
-        if len(self.slot.known) < 2:
+        if len(self.known) < 2:
             return COMPUTE
-        before, latest = self.slot.known[-2:]
+        before, latest = self.known[-2:]
         rate = _distance(latest.output, before.output) / _distance(latest.sample, before.sample)
-        return float(rate * _distance(self.sample, self.slot.previous) / _size(latest.output))
+        return float(rate * _distance(self.sample, self.previous) / _size(latest.output))
 
 
 def sample_of(description: Description) -> Tensors:
