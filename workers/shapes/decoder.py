@@ -28,7 +28,7 @@ from workers.shapes.scene import draw_jitter, held_out_scenes, render
 
 BATCH = 16
 LEARNING_RATE = 2e-3
-NOISE = 0.1
+NOISE = 0.25
 DECAY_FROM = 0.6
 REPORT_SECONDS = 60.0
 
