@@ -65,4 +65,18 @@ class ModuleContract(nn.Module):
         return DiffusionOutput(output=latents)
 
 
+class Doubled(ModuleContract):
+    """The same with other outputs."""
+
+    def forward(self, req: OmniDiffusionRequest) -> DiffusionOutput:
+        return DiffusionOutput(output=super().forward(req).output * 2)
+
+
+class Unloadable(ModuleContract):
+    """Looks right and does not load."""
+
+    def __init__(self, *, od_config: OmniDiffusionConfig, prefix: str = "") -> None:
+        raise MemoryError("no room for it")
+
+
 NOT_A_CLASS = 7
