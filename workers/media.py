@@ -1,4 +1,5 @@
 """Raw frames to files and files to raw frames: PNG, WebP, JPEG, MP4, WAV, FLAC. No torch; called by the slots.
+Tensors pass as the safetensors file that they are.
 
 Pictures carry the parameters that made them, as text in PNG and as an EXIF user comment elsewhere, unless the job
 says no. Input pictures are checked before they are decoded.
@@ -26,6 +27,8 @@ from workers.engine_process.spool import Kind, SpoolFile, write_spool
 
 #: The format of an output that asks for none.
 DEFAULT_FORMATS: dict[Kind, str] = {"image": "png", "video": "mp4", "audio": "wav"}
+#: The only format of what is no media, whatever the job asks for its media.
+FIXED_FORMATS: dict[Kind, str] = {"tensors": "safetensors"}
 CONTENT_TYPES = {
     "png": "image/png",
     "jpeg": "image/jpeg",
@@ -33,6 +36,7 @@ CONTENT_TYPES = {
     "mp4": "video/mp4",
     "wav": "audio/wav",
     "flac": "audio/flac",
+    "safetensors": "application/safetensors",
 }
 EXTENSIONS = {"jpeg": "jpg"}
 #: Key under which a PNG carries its parameters, JSON.
@@ -61,7 +65,7 @@ def encode(file: SpoolFile, options: OutputOptions, parameters: Mapping[str, Any
     Raises:
         InvalidRequest: the format cannot hold what the model made.
     """
-    name = options.format or DEFAULT_FORMATS[file.kind]
+    name = FIXED_FORMATS.get(file.kind) or options.format or DEFAULT_FORMATS[file.kind]
     encoder = ENCODERS.get((file.kind, name))
     if encoder is None:
         file.remove()
@@ -74,7 +78,7 @@ def encode(file: SpoolFile, options: OutputOptions, parameters: Mapping[str, Any
         )
     text = json.dumps(parameters, sort_keys=True) if parameters and options.embed_metadata else None
     content = encoder(file, options, text)
-    height, width = file.shape[-3:-1] if file.kind != "audio" else (None, None)
+    height, width = file.shape[-3:-1] if file.kind in ("image", "video") else (None, None)
     return Encoded(content, CONTENT_TYPES[name], EXTENSIONS.get(name, name), width, height)
 
 
@@ -165,6 +169,7 @@ ENCODERS: dict[tuple[Kind, str], Callable[[SpoolFile, OutputOptions, str | None]
     ("video", "mp4"): _mp4,
     ("audio", "wav"): _sound("pcm_s16le", "wav"),
     ("audio", "flac"): _sound("flac", "flac"),
+    ("tensors", "safetensors"): lambda file, _options, _text: file.take(),
 }
 
 

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 def store_outputs(
     service: WorkerService, claim: Claim, lease: Lease, rendered: Sequence[Rendered]
 ) -> list[Artifact]:
-    """Encode and upload every output under a key that contains the attempt."""
+    """Encode and upload every output under a key that contains the attempt. Media come first, then tensors."""
     artifacts: list[Artifact] = []
+    numbered = [(claim.seed + number, file) for number, output in enumerate(rendered) for file in output.files]
     try:
-        for number, output in enumerate(rendered):
-            for file in output.files:
-                artifacts.append(store_output(service, claim, lease, file, len(artifacts), claim.seed + number))
+        for seed, file in sorted(numbered, key=lambda item: item[1].kind == "tensors"):
+            artifacts.append(store_output(service, claim, lease, file, len(artifacts), seed))
     finally:
         for output in rendered:
             output.discard()

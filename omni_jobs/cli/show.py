@@ -34,6 +34,7 @@ EXTENSIONS = {
     "video/mp4": "mp4",
     "audio/wav": "wav",
     "audio/flac": "flac",
+    "application/safetensors": "safetensors",
 }
 
 

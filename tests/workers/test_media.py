@@ -74,6 +74,13 @@ def test_a_format_that_cannot_hold_the_output_is_refused_by_name(tmp_path: Path)
     assert not Path(file.path).exists()
 
 
+def test_tensors_pass_as_they_are_whatever_the_media_format(tmp_path: Path) -> None:
+    encoded = encode(spooled(tmp_path, 40, kind="tensors"), OutputOptions(format="webp"), PARAMETERS)
+    assert (encoded.content_type, encoded.extension) == ("application/safetensors", "safetensors")
+    assert len(encoded.content) == 40
+    assert (encoded.width, encoded.height) == (None, None)
+
+
 def picture_bytes(name: str = "PNG", size: tuple[int, int] = (8, 4), mode: str = "RGB") -> bytes:
     buffer = io.BytesIO()
     Image.new(mode, size, 255).save(buffer, name)

@@ -8,8 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load
 
+from workers.engine.request import DiffusionOutput
+from workers.engine_process.extras import plain_metrics, spool_tensors
 from workers.engine_process.outputs import spool_output
 
 
@@ -53,3 +57,33 @@ def test_shapes(tmp_path: Path, output: Any, shapes: list[tuple[int, ...]], kind
 def test_what_is_no_picture_is_said(tmp_path: Path, output: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         spool_output(output, tmp_path)
+
+
+def test_tensors_of_an_output_are_one_safetensors_file(tmp_path: Path) -> None:
+    latents = torch.randn(3, 1, 4).to(torch.bfloat16)
+    output = DiffusionOutput(
+        trajectory_timesteps=[torch.tensor(900.0), torch.tensor(400.0)],
+        trajectory_latents=latents.transpose(0, 2),
+        metrics={
+            "calls": 3,
+            "attention": np.ones(5, np.float32),
+            "note": "fine",
+            "ratio": float("nan"),
+            "odd": [],
+        },
+    )
+    (file,) = spool_tensors(output, tmp_path)
+    assert file.kind == "tensors"
+    found = load(file.take())
+    assert found.keys() == {"trajectory_timesteps", "trajectory_latents", "attention"}
+    assert found["trajectory_timesteps"].tolist() == [900.0, 400.0]
+    assert torch.equal(found["trajectory_latents"], latents.transpose(0, 2))
+    assert plain_metrics(output.metrics) == {"calls": 3, "note": "fine"}
+    assert spool_tensors(DiffusionOutput(metrics={"calls": 3}), tmp_path) == ()
+
+
+def test_a_trajectory_that_is_no_tensor_is_said(tmp_path: Path) -> None:
+    for wrong in ("words", [torch.ones(2), torch.ones(3)]):
+        with pytest.raises(ValueError, match="trajectory_latents"):
+            spool_tensors(DiffusionOutput(trajectory_latents=wrong), tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -27,6 +27,7 @@ from workers.engine.request import (
     RequestPreview,
     RequestProgress,
 )
+from workers.engine_process.extras import plain_metrics
 from workers.engine_process.messages import Channel, RenderRequest
 from workers.engine_process.served import Rates, ServedModel
 from workers.engine_process.spool import write_spool
@@ -167,7 +168,7 @@ class EngineChild:
                     "kind": "finished",
                     "request_id": event.request_id,
                     "files": [file.to_json() for file in files],
-                    "metrics": event.output.metrics,
+                    "metrics": plain_metrics(event.output.metrics),
                 }
             )
 

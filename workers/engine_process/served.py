@@ -12,6 +12,7 @@ from workers.engine.config import OmniDiffusionConfig
 from workers.engine.engine import DiffusionEngine
 from workers.engine.request import DiffusionOutput, EngineEvent
 from workers.engine_process.describe import Description
+from workers.engine_process.extras import spool_tensors
 from workers.engine_process.messages import RenderRequest
 from workers.engine_process.outputs import spool_output
 from workers.engine_process.requests import engine_request
@@ -57,9 +58,15 @@ class ServedModel:
         return {kind: float(rate) for kind, rate in rates.items() if rate}  # type: ignore[misc]
 
     def spool(self, output: DiffusionOutput, folder: Path, rates: Rates) -> tuple[SpoolFile, ...]:
-        """The media of an output as files.
+        """The media of an output as files, and its tensors, if it has any, as one more.
 
         Raises:
-            ValueError: it holds none, or what is in it is not understood.
+            ValueError: it holds no media, or what is in it is not understood.
         """
-        return spool_output(self.processing.finish(output).output, folder, rates)
+        files = spool_output(self.processing.finish(output).output, folder, rates)
+        try:
+            return files + spool_tensors(output, folder)
+        except (ValueError, OSError):
+            for file in files:
+                file.remove()
+            raise

@@ -12,7 +12,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
-Kind = Literal["image", "video", "audio"]
+Kind = Literal["image", "video", "audio", "tensors"]
 #: Bytes of one element by dtype name.
 ITEM_BYTES = {"uint8": 1, "float32": 4}
 
@@ -22,7 +22,8 @@ class SpoolFile:
     """One output or input as raw bytes in C order.
 
     Shapes: image (height, width, channels) uint8; video (frames, height, width, channels) uint8 at `rate` frames
-    per second; audio (samples, channels) float32 at `rate` samples per second.
+    per second; audio (samples, channels) float32 at `rate` samples per second; tensors (bytes,) uint8, a whole
+    safetensors file.
     """
 
     path: str
