@@ -69,7 +69,7 @@ class SceneSource:
         """Clean pictures, float32 (count, 64, 64, 3) in [-1, 1], and loss weights, (count, 1, 64, 64)."""
         scenes = [self._scene() for _ in range(count)]
         pictures, weights = self._paint(scenes, self._random.integers(JITTERS, size=count))
-        return pictures, weights.view(-1, 1, 8, 8).repeat_interleave(8, 2).repeat_interleave(8, 3)
+        return pictures, pixel_weights(weights)
 
     def generations(self, count: int) -> Batch:
         """Scenes with prompts that describe them."""
@@ -123,6 +123,11 @@ class SceneSource:
     def _tokens(self, captions: list[str]) -> Tensor:
         encoded = self._tokenizer(captions, padding="max_length", max_length=TEXT_TOKENS, return_tensors="pt")
         return torch.as_tensor(encoded.input_ids)
+
+
+def pixel_weights(weights: Tensor) -> Tensor:
+    """Loss weights of pixels, (batch, 1, 64, 64), from those of tokens."""
+    return weights.view(-1, 1, 8, 8).repeat_interleave(8, 2).repeat_interleave(8, 3)
 
 
 def _mask_pool(random: np.random.Generator) -> Tensor:
