@@ -217,7 +217,7 @@ class DiffusionModelRunner:
                 output = value if isinstance(value, DiffusionOutput) else DiffusionOutput(output=value)
                 if running.extent and (self._largest is None or running.extent.pixels > self._largest.pixels):
                     self._largest = running.extent
-                output.metrics["calls_saved"] = running.cache.saved if running.cache else 0
+                output.metrics |= running.cache.report() if running.cache else {"calls_saved": 0}
                 if output.error is not None:
                     return Failed(request_id, ExecutionFailed(output.error))
                 return Finished(request_id, output)

@@ -6,7 +6,7 @@ The names are ours, with those that users of vLLM-Omni and diffusers know accept
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +17,21 @@ from workers.stepping.cache_policies import CachePolicy, Curve, Estimate, InputC
 Options = Mapping[str, Any]
 
 
+def _curve(ratios: Sequence[float]) -> Curve:
+    if not ratios:
+        raise Misconfigured(
+            "`cache_config.ratios`: mag_cache needs the curve of the model.",
+            field="cache_config.ratios",
+            remedy="Measure it once with `calibrate = true`: `mag_ratios` of an output's metrics.",
+        )
+    return Curve(tuple(ratios))
+
+
 @dataclass(frozen=True)
 class Backend:
     """What a back end takes: its options with their defaults (`None`: must be given), and how it estimates."""
 
-    estimate: Callable[[Options], Estimate]
+    estimate: Callable[[Options], Estimate | None]
     defaults: Options
 
 
@@ -57,7 +67,8 @@ BACKENDS: dict[str, Backend] = {
     ),
     "taylor": Backend(lambda options: Interval(options["interval"]), {"interval": 2, "order": 1, "warmup": 2}),
     "mag_cache": Backend(
-        lambda options: Curve(tuple(options["ratios"])), {"ratios": None, "threshold": 0.06, "warmup": 0.2}
+        lambda options: None if options["calibrate"] else _curve(options["ratios"]),
+        {"ratios": (), "calibrate": False, "threshold": 0.06, "warmup": 0.2},
     ),
     "tea_cache": Backend(
         lambda options: InputChange(tuple(options["coefficients"])),
@@ -71,6 +82,7 @@ ALIASES = {
     "rel_l1_thresh": "threshold",
     "mag_threshold": "threshold",
     "mag_ratios": "ratios",
+    "mag_calibrate": "calibrate",
     "mag_max_skip_steps": "max_skips",
     "max_skip_steps": "max_skips",
     "mag_retention_ratio": "warmup",
@@ -106,7 +118,8 @@ CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: len(value) > 0 and all(str(bit) in "01" for bit in value),
         'ones and zeros: "11010101", or a list of them',
     ),
-    "ratios": (_are_numbers, "a list of numbers"),
+    "ratios": (lambda value: len(value) == 0 or _are_numbers(value), "a list of numbers"),
+    "calibrate": (lambda value: isinstance(value, bool), "true or false"),
     "coefficients": (_are_numbers, "a list of numbers, the highest power first"),
 }
 
