@@ -88,7 +88,8 @@ def sample_of(description: Description) -> Tensors:
 def magnitude(values: Tensors) -> torch.Tensor:
     """The Euclidean norm of all of them, on their device."""
     sizes: list[torch.Tensor] = [value.float().norm() for value in values]
-    return torch.linalg.vector_norm(torch.stack(sizes))
+    size: torch.Tensor = torch.stack(sizes).norm()
+    return size
 
 
 def alike(one: Tensors, other: Tensors) -> bool:
