@@ -13,9 +13,11 @@ from typing import Any
 
 from omni_jobs.errors import Misconfigured
 from omni_jobs.schemas import nearest
+from workers.acceleration.options import accelerations
 from workers.engine.config import OmniDiffusionConfig
 from workers.known import known_row
 from workers.registry import row_from
+from workers.stepping.cache_config import cache_policy
 
 #: Their name to ours.
 RENAMED = {"diffusion_load_format": "load_format", "torch_dtype": "dtype"}
@@ -65,7 +67,11 @@ def engine_config(options: Mapping[str, Any]) -> OmniDiffusionConfig:
             _check_asks_for_nothing(given, value, known)
     if "dtype" in config:
         config["dtype"] = _dtype_name(config["dtype"])
-    return OmniDiffusionConfig(**_filled_up(config))
+    meant = OmniDiffusionConfig(**_filled_up(config))
+    # What can be known to be wrong is refused before anything is loaded, as it is for a row.
+    cache_policy(meant.cache_backend, meant.cache_config)
+    accelerations(meant.acceleration)
+    return meant
 
 
 def _gathered(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -116,7 +116,7 @@ class Omni:
     def _run(self, requests: Sequence[OmniDiffusionRequest]) -> dict[str, DiffusionOutput | BaseException]:
         """Run these to their ends, as many at once as fit."""
         waiting = list(reversed(requests))
-        window = self._engine.od_config.max_num_seqs
+        window = self._engine.executor.max_num_seqs
         while waiting or not self._engine.is_idle:
             for _ in range(min(len(waiting), window - len(self._engine.request_ids))):
                 self._engine.submit(waiting.pop())

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from omni_jobs.errors import ExecutionFailed
+from workers.acceleration.hook_caches import HookCaches
 from workers.adapters import Adapters
 from workers.engine.calls import Advance, CallInfo, Failed, Finished, Parked, StepResult
 from workers.engine.config import LORA_CACHE_BYTES
@@ -44,8 +45,7 @@ class DiffusionModelRunner:
     """Runs requests of one pipeline as fibers. `arguments_of` makes a request's pipeline call arguments.
 
     With `cache_policy` each request has a step cache of its own. `lora_cache_bytes` bounds the adapters that stay
-    loaded while no request uses them. `lockstep` keeps it together with the runners of the other ranks, if the
-    pipeline spans several devices.
+    loaded unused. `lockstep` keeps it together with the runners of other ranks, if the pipeline spans devices.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class DiffusionModelRunner:
         self._cloner = PipelineCloner(pipeline)
         self._overlay = ProcessorOverlay(list(self._cloner.modules.values()))
         self.adapters = Adapters(pipeline, lora_cache_bytes)
+        self.hook_caches = HookCaches(pipeline, self._cloner.modules)
         self._forwards = Forwards(self._overlay, lockstep)
         self.prover = Prover(self._forwards, given=merge_rules)
         self._encodings = EncodeCache(lockstep)
@@ -172,6 +173,7 @@ class DiffusionModelRunner:
         self.adapters.give_back(running.adapters)
         if not self._running:
             self.adapters.rest()
+            self.hook_caches.reset()
 
     def _answer(self, call: PendingCall, answer: Any, shared: bool) -> Advance:
         """Resume a fiber with its call's output; encodings come from memory, or are remembered on the way."""
@@ -215,7 +217,7 @@ class DiffusionModelRunner:
                 output = value if isinstance(value, DiffusionOutput) else DiffusionOutput(output=value)
                 if running.extent and (self._largest is None or running.extent.pixels > self._largest.pixels):
                     self._largest = running.extent
-                output.metrics["calls_saved"] = running.cache.saved if running.cache else 0
+                output.metrics |= running.cache.report() if running.cache else {"calls_saved": 0}
                 if output.error is not None:
                     return Failed(request_id, ExecutionFailed(output.error))
                 return Finished(request_id, output)

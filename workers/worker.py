@@ -104,6 +104,11 @@ class DiffusionWorker:
             if self.model_runner is not None:
                 self.model_runner.drop(request_id)
 
+    def max_num_seqs(self) -> int:
+        """How many requests may be in flight: one where caches on the model would mix them up."""
+        alone = self.model_runner is not None and self.model_runner.hook_caches.is_used
+        return 1 if alone else self.od_config.max_num_seqs
+
     def seed_random(self, seed: int) -> None:
         """Set torch's global random state: ranks must draw the same numbers."""
         torch.manual_seed(seed)

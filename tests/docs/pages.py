@@ -44,9 +44,9 @@ MODEL_KEYS = {
     "executor": "`uni`, `mp`, `simulated`, or the qualified name of an executor class.",
     "num_gpus": "Devices that one copy of the model spans.",
     "caps": "How many calls may share a forward: `measured` on this device, or `fixed(8)`.",
-    "max_num_seqs": "Outputs in flight in one engine.",
-    "cache_backend": "Step cache of each output: `mask`, `taylor`, `mag_cache`, `tea_cache` or `easy_cache`"
-    " ([acceleration](acceleration.md)).",
+    "max_num_seqs": "Outputs in flight in one engine; further ones wait in it.",
+    "cache_backend": "Step cache: `mask`, `taylor`, `mag_cache`, `tea_cache`, `easy_cache`, `cache_dit` or one of"
+    " diffusers' ([acceleration](acceleration.md)).",
     "cache_config": "Options of the step cache.",
     "acceleration": "Attention back end, compilation, graphs, quantization, offload"
     " ([acceleration](acceleration.md)).",

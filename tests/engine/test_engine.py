@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from omni_jobs.errors import DeadlineExceeded, OutOfMemory
@@ -141,3 +142,21 @@ def test_a_passed_deadline_ends_the_request_before_its_next_call() -> None:
     assert isinstance(late.error, DeadlineExceeded)
     assert sum(executor.batches) == 2
     assert any(isinstance(event, RequestFinished) and event.request_id == "fine" for event in events)
+
+
+def test_no_more_requests_are_in_flight_than_the_executor_takes() -> None:
+    ended: list[EngineEvent] = []
+    config = OmniDiffusionConfig(distributed_executor_backend=CountingExecutor, max_num_seqs=2)
+    engine = DiffusionEngine(config, ended.append)
+    for waiting in (request("a", 3), request("bad", -1), request("b", 1), request("late", 1), request("c", 1)):
+        engine.submit(waiting)
+    engine.submit(replace(request("urgent", 1), priority=9))
+    engine.cancel("late")
+    while not engine.is_idle:
+        engine.advance()
+    executor = engine.executor
+    assert isinstance(executor, CountingExecutor)
+    assert max(executor.batches) == 2
+    finished = [event.request_id for event in ended if isinstance(event, RequestFinished)]
+    assert set(finished) == {"a", "b", "c", "urgent"}
+    assert finished[0] == "urgent"

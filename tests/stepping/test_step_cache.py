@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -14,7 +15,14 @@ from omni_jobs.errors import Misconfigured
 from tests.stepping.cached import Reuse, guided
 from tests.stepping.pipelines import seeded, tiny
 from workers import Omni
-from workers.engine import Finished, OmniDiffusionRequest, OmniDiffusionSamplingParams, Parked
+from workers.engine import (
+    DiffusionEngine,
+    Finished,
+    OmniDiffusionConfig,
+    OmniDiffusionRequest,
+    OmniDiffusionSamplingParams,
+    Parked,
+)
 from workers.registry import ModelRow
 from workers.runner import DiffusionModelRunner
 from workers.stepping.cache_config import cache_policy
@@ -186,6 +194,32 @@ def test_calls_saved_are_reported() -> None:
     assert omni.stats.calls_saved == 8
 
 
+@pytest.mark.parametrize("reuse", ["output", "residual"])
+def test_the_curve_of_a_model_is_measured_without_skipping(reuse: str) -> None:
+    pipeline = guided()
+    reused: list[torch.Tensor] = []
+
+    def note(name: str, _step: int, sample: torch.Tensor, run: Callable[[], torch.Tensor]) -> torch.Tensor:
+        output = run()
+        if name == "0 text":
+            reused.append(output if reuse == "output" else output - sample)
+        return output
+
+    plain = pipeline(seeded(1), reuse=note)
+    engine = DiffusionEngine(
+        OmniDiffusionConfig(
+            pipeline=pipeline, cache_backend="mag_cache", cache_config={"calibrate": True, "reuse": reuse}
+        )
+    )
+    output = engine.step([OmniDiffusionRequest(arguments={"generator": seeded(1)})])[0]
+    sizes = [float(tensor.norm()) for tensor in reused]
+    assert torch.equal(output.output, plain)
+    assert output.metrics["calls_saved"] == 0
+    assert output.metrics["mag_ratios"] == pytest.approx(
+        [1.0] + [later / before for before, later in pairwise(sizes)]
+    )
+
+
 class Told:
     """Evidence that says what it is told, and counts how often it was asked."""
 
@@ -269,7 +303,8 @@ def test_lists_made_for_other_loops_are_stretched() -> None:
         ("mask", {}, "wants ones and zeros"),
         ("mask", {"mask": "1021"}, "wants ones and zeros"),
         ("mask", {"mask": 7}, "wants ones and zeros"),
-        ("mag_cache", {}, "`cache_config.ratios`"),
+        ("mag_cache", {}, "Measure it once with `calibrate = true`"),
+        ("mag_cache", {"calibrate": 1}, "wants true or false"),
         ("easy_cache", {"order": 4}, "`cache_config.order`"),
         ("easy_cache", {"reuse": "both"}, "`cache_config.reuse`"),
         ("taylor", {"interval": 1}, "`cache_config.interval`"),

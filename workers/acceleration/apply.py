@@ -16,11 +16,13 @@ from omni_jobs.errors import Misconfigured
 from workers.acceleration.attention import set_attention
 from workers.acceleration.compiling import compile_blocks
 from workers.acceleration.graphs import graph_forwards
+from workers.acceleration.hook_caches import enable_hook_cache
 from workers.acceleration.offloading import offload
 from workers.acceleration.options import accelerations
 from workers.acceleration.parts import Parts
 from workers.acceleration.refusal import refused, refusing
 from workers.engine.config import OmniDiffusionConfig
+from workers.stepping.cache_config import is_hooked
 
 #: The pipeline's attribute that holds what has been applied to it.
 MARK = "_omni_acceleration"
@@ -32,7 +34,14 @@ def accelerated(pipeline: Any, od_config: OmniDiffusionConfig, device: torch.dev
     Raises:
         Misconfigured: see `accelerate`.
     """
-    accelerate(getattr(pipeline, "pipeline", pipeline), od_config.acceleration, device)
+    inner = getattr(pipeline, "pipeline", pipeline)
+    backend, config = od_config.cache_backend, od_config.cache_config
+    hooked = backend if is_hooked(backend, config) else None
+    if hooked and od_config.acceleration.get("cuda_graphs"):
+        raise refused("cuda_graphs", True, f"a graph would repeat what {hooked} decided when it was recorded.")
+    accelerate(inner, od_config.acceleration, device)
+    if hooked:
+        enable_hook_cache(inner, hooked, config)
     return pipeline
 
 

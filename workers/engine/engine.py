@@ -164,13 +164,21 @@ class DiffusionEngine:
         for held in [held for held in self._in_flight.values() if (held.request.deadline or now) < now]:
             error = DeadlineExceeded("The deadline passed while the job ran.")
             self._drop(held.request.request_id, RequestFailed(held.request.request_id, error))
-        arrived = [request for request in self._arrived if request.request_id in self._in_flight]
-        self._arrived = arrived if self._is_draining else []
-        if arrived and not self._is_draining:
-            self._on_batch(tuple(request.request_id for request in arrived))
-            advances = self.executor.add_requests(arrived)
+        self._arrived = [request for request in self._arrived if request.request_id in self._in_flight]
+        while admitted := self._admitted():
+            self._on_batch(tuple(request.request_id for request in admitted))
+            advances = self.executor.add_requests(admitted)
             self._on_batch(())
             self._apply(advances)
+
+    def _admitted(self) -> list[OmniDiffusionRequest]:
+        """The waiting requests for which there is room, taken off the list; the most urgent first."""
+        room = self.executor.max_num_seqs - (len(self._in_flight) - len(self._arrived))
+        if self._is_draining or room <= 0:
+            return []
+        self._arrived.sort(key=lambda request: -request.priority)
+        admitted, self._arrived = self._arrived[:room], self._arrived[room:]
+        return admitted
 
     def _execute(self, batch: Sequence[CallInfo]) -> StepResult:
         self._on_batch(tuple(call.request_id for call in batch))

@@ -76,6 +76,11 @@ class DiffusionExecutor(ABC):
     def _init_executor(self) -> None:
         """Load or connect. Returns when work can be accepted."""
 
+    @property
+    def max_num_seqs(self) -> int:
+        """How many requests may be in flight at once; further ones wait in the engine."""
+        return self.od_config.max_num_seqs
+
     @abstractmethod
     def add_requests(self, requests: Sequence[OmniDiffusionRequest]) -> list[Advance]:
         """Start each request and run it to its first call (or its end). One advance per request, in order."""

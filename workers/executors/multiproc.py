@@ -28,6 +28,7 @@ from workers.executors.answering import settle
 from workers.executors.ranks import BackgroundResources, Rank, RankGroup
 from workers.executors.wire import Reply
 from workers.executors.worker_proc import Place
+from workers.stepping.cache_config import is_hooked
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,11 @@ class MultiProcDiffusionExecutor(DiffusionExecutor):
     @property
     def identity(self) -> str:
         return f"{len(self._group)} x {self.collective_rpc('identity', unique_reply_rank=0)}"
+
+    @property
+    def max_num_seqs(self) -> int:
+        hooked = is_hooked(self.od_config.cache_backend, self.od_config.cache_config)
+        return 1 if hooked else self.od_config.max_num_seqs
 
     def add_requests(self, requests: Sequence[OmniDiffusionRequest]) -> list[Advance]:
         first, *others = self._together("add_requests", list(requests))

@@ -22,6 +22,11 @@ class UniProcDiffusionExecutor(DiffusionExecutor):
         identity: str = self.worker.identity()
         return identity
 
+    @property
+    def max_num_seqs(self) -> int:
+        most: int = self.worker.max_num_seqs()
+        return most
+
     def add_requests(self, requests: Sequence[OmniDiffusionRequest]) -> list[Advance]:
         advances: list[Advance] = self.worker.add_requests(requests)
         return advances

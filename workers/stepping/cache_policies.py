@@ -110,11 +110,12 @@ class CachePolicy:
 
     The first `warmup` and the last `final` steps are computed (a warm-up below 1 is a share of the steps), and
     never are more than `max_skips` calls skipped in a row. A skipped call gets the polynomial of degree `order`
-    through the calls computed last: of their outputs, or with `reuse="residual"` of output less sample.
+    through the calls computed last: of their outputs, or with `reuse="residual"` of output less sample. Without an
+    estimate everything is computed, and the magnitudes of what would be reused are measured.
     """
 
     name: str
-    estimate: Estimate
+    estimate: Estimate | None
     threshold: float = 0.0
     reuse: str = "output"
     order: int = 0
@@ -129,7 +130,7 @@ class CachePolicy:
 
     def spent_after_skip(self, place: Place, spent: float, evidence: Evidence) -> float | None:
         """The errors so far if this call is skipped, or None: compute it, and start again from zero."""
-        if self.must_compute(place):
+        if self.estimate is None or self.must_compute(place):
             return None
         total = spent + self.estimate(place, evidence)
         return total if total <= self.threshold else None

@@ -6,8 +6,9 @@ module or shared between requests, and all of it goes when the request ends. The
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -15,7 +16,17 @@ from torch.utils import _pytree as pytree
 
 from workers.engine.calls import Lane
 from workers.stepping.ambient import RandomState
-from workers.stepping.cache_policies import COMPUTE, CachePolicy, Place, extrapolation_weights
+from workers.stepping.cache_policies import CachePolicy, Place
+from workers.stepping.cached_calls import (
+    ComputedCall,
+    TensorEvidence,
+    Tensors,
+    alike,
+    copied,
+    magnitude,
+    predicted,
+    sample_of,
+)
 from workers.stepping.fiber import ComponentCall, RunHere
 from workers.stepping.forwards import argument_versions
 from workers.stepping.leaves import Description, Role
@@ -23,25 +34,13 @@ from workers.stepping.lockstep import ALONE, Lockstep
 from workers.stepping.plan import PendingCall
 from workers.stepping.records import is_record
 
-Tensors = tuple[torch.Tensor, ...]
-
-
-@dataclass
-class Known:
-    """A computed call: its step, its sample, and its output as tensors and the tree that holds them."""
-
-    step: int
-    sample: Tensors
-    output: Tensors
-    tree: pytree.TreeSpec
-
 
 @dataclass
 class Slot:
     """The calls that follow each other: the same place within a step, the same plain arguments, the same text."""
 
     signature: Hashable
-    known: list[Known] = field(default_factory=list)
+    known: list[ComputedCall] = field(default_factory=list)
     previous: Tensors = ()
     spent: float = 0.0
     skipped: int = 0
@@ -66,7 +65,16 @@ class StepCache:
         self._loop = (0, 0)
         self._calls_in_step: dict[Hashable, int] = {}
         self._asked: tuple[Slot, int, Tensors] | None = None
+        self._magnitudes: list[torch.Tensor] = []
         self.saved = 0
+
+    def report(self) -> dict[str, Any]:
+        """What an output's metrics tell of it: `calls_saved` and, if it was measured, the curve of `mag_cache`."""
+        if not self._magnitudes:
+            return {"calls_saved": self.saved}
+        sizes = torch.stack(self._magnitudes).tolist()
+        ratios = [later / before for before, later in pairwise(sizes)]
+        return {"calls_saved": self.saved, "mag_ratios": [1.0, *ratios]}
 
     def answer(self, call: PendingCall, step: int, steps: int) -> Any:
         """The call's output if the policy lets it be skipped, else None. `step` of `steps` iterations are done."""
@@ -147,7 +155,7 @@ class StepCache:
             return None
         place = Place(step, steps, slot.known[-1].step, slot.skipped)
         spent = self._policy.spent_after_skip(place, slot.spent, evidence)
-        return None if spent is None else Skip(spent, self._predicted(slot.known, sample, step))
+        return None if spent is None else Skip(spent, predicted(slot.known, self._policy, sample, step))
 
     def _remember(self, output: Any) -> None:
         assert self._asked is not None
@@ -157,53 +165,14 @@ class StepCache:
         if not all(isinstance(leaf, torch.Tensor) and leaf.is_floating_point() for leaf in leaves):
             slot.is_closed, slot.known = True, []
             return
-        known = Known(step, sample, copied(leaves), tree)
-        if slot.known and (slot.known[-1].tree != tree or not alike(known.output, slot.known[-1].output)):
+        known = ComputedCall(step, sample, copied(leaves), tree)
+        if slot.known and not known.is_like(slot.known[-1]):
             slot.known = []
+        if self._policy.estimate is None and slot is next(iter(self._slots.values())):
+            self._magnitudes.append(magnitude(known.reused(self._policy.reuse)))
         # Two are needed for the rate of change, whatever is reused.
         slot.known = [*slot.known, known][-max(2, self._policy.order + 1) :]
         slot.spent, slot.skipped = 0.0, 0
-
-    def _predicted(self, known: Sequence[Known], sample: Tensors, step: int) -> Any:
-        """The output at `step` from the calls computed last; in new tensors, since pipelines write into them."""
-        known = known[-(self._policy.order + 1) :]
-        weights = extrapolation_weights([item.step for item in known], step)
-        residual = self._policy.reuse == "residual" and alike(known[-1].output, sample)
-        output = []
-        for index, latest in enumerate(known[-1].output):
-            parts = [item.output[index] - item.sample[index] if residual else item.output[index] for item in known]
-            total = _weighted(weights, parts)
-            output.append((total + sample[index] if residual else total).to(latest.dtype))
-        return pytree.tree_unflatten(output, known[-1].tree)
-
-
-@dataclass(frozen=True)
-class TensorEvidence:
-    """What tensors tell of a call: those computed before it, the sample of the previous call, and its own.
-
-    Every method waits for the device: one number is read.
-    """
-
-    known: Sequence[Known]
-    previous: Tensors
-    sample: Tensors
-
-    def input_change(self) -> float:
-        return float(_distance(self.sample, self.previous) / _size(self.previous))
-
-    def output_change(self) -> float:
-        if len(self.known) < 2:
-            return COMPUTE
-        before, latest = self.known[-2:]
-        rate = _distance(latest.output, before.output) / _distance(latest.sample, before.sample)
-        return float(rate * _distance(self.sample, self.previous) / _size(latest.output))
-
-
-def sample_of(description: Description) -> Tensors:
-    """The sample of a call: one tensor, or one for each row where the model takes a list."""
-    value = next((leaf.value for leaf in description.leaves if leaf.path == description.primary), None)
-    items = value if isinstance(value, list) else [value]
-    return tuple(item for item in items if isinstance(item, torch.Tensor))
 
 
 def is_unrepeatable(call: PendingCall) -> bool:
@@ -218,33 +187,9 @@ def is_unrepeatable(call: PendingCall) -> bool:
     )
 
 
-def alike(one: Tensors, other: Tensors) -> bool:
-    """Whether two sets of tensors have the same shapes."""
-    return [item.shape for item in one] == [item.shape for item in other]
-
-
-def copied(values: Sequence[torch.Tensor]) -> Tensors:
-    """Copies of our own: pipelines write into latents and predictions."""
-    return tuple(value.detach().clone() for value in values)
-
-
 def _text_identity(description: Description) -> Hashable:
     """Where the text of a call lies in memory: with and without a prompt are not the same call."""
     found = [leaf.value for leaf in description.leaves if leaf.role in (Role.TEXT, Role.SAMPLES)]
     texts = [item for value in found for item in (value if isinstance(value, list) else [value])]
     samples = {id(item) for item in sample_of(description)}
     return tuple(text.data_ptr() for text in texts if isinstance(text, torch.Tensor) and id(text) not in samples)
-
-
-def _weighted(weights: Sequence[float], parts: Sequence[torch.Tensor]) -> torch.Tensor:
-    if len(parts) == 1:
-        return parts[0].clone()
-    return torch.stack([weight * part.float() for weight, part in zip(weights, parts, strict=True)]).sum(0)
-
-
-def _distance(one: Tensors, other: Tensors) -> torch.Tensor:
-    return torch.stack([(a - b).abs().float().mean() for a, b in zip(one, other, strict=True)]).mean()
-
-
-def _size(values: Tensors) -> torch.Tensor:
-    return torch.stack([value.abs().float().mean() for value in values]).mean()
