@@ -183,6 +183,17 @@ def test_a_pipeline_that_came_with_adapters_keeps_them(tmp_path: Path) -> None:
     assert greatest_difference(carrying(**inputs("sd")), found) == 0
 
 
+def test_compiled_blocks_compute_with_the_adapters_of_each_request(tmp_path: Path) -> None:
+    pipeline = case("flux").build()
+    path = lora_file(tmp_path, pipeline, TARGETS["flux"], 1)
+    plain = pipeline(**inputs("flux")), with_adapters(pipeline, asked(path))(**inputs("flux"))
+    warmup = [{"height": 32, "width": 48, "num_inference_steps": 1}]
+    omni = Omni(pipeline=pipeline, acceleration={"compile": {"backend": "eager"}, "warmup": warmup})
+    for index in (0, 1, 0):
+        (found,) = omni.map([inputs("flux")], loras=[[asked(path)] * index])
+        assert greatest_difference(plain[index], found) == 0
+
+
 def test_generate_takes_lora_requests_as_vllm_omni_does(tmp_path: Path) -> None:
     pipeline = case("sd").build()
     path = lora_file(tmp_path, pipeline, TARGETS["sd"], 1)
