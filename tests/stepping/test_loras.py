@@ -21,7 +21,7 @@ from workers.runner import DiffusionModelRunner
 
 
 def runner_of(omni: Omni) -> DiffusionModelRunner:
-    found: DiffusionModelRunner = omni._engine.executor.model_runner  # type: ignore[attr-defined]
+    found: DiffusionModelRunner = omni._engine.executor.worker.model_runner  # type: ignore[attr-defined]
     return found
 
 
