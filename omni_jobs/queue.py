@@ -66,7 +66,7 @@ def submit(
         job_id=job_id,
     )
     if is_new:
-        store.keep_uploads(account, [one for one in inputs_of(request) if one.startswith("upl_")])
+        store.keep_uploads(account, [one for one in request.pictures.values() if one.startswith("upl_")])
         if request.not_before is None or request.not_before <= datetime.now(UTC):
             ring(store, request.model, Ref(account, created.id))
     return created, is_new
@@ -125,16 +125,11 @@ def fingerprint(request: JobRequest) -> str:
     return hashlib.sha256(compact(_sorted(body)).encode()).hexdigest()[:32]
 
 
-def inputs_of(request: JobRequest) -> tuple[str, ...]:
-    """The ids of all stored objects that a job reads."""
-    return (*request.images, request.mask) if request.mask else request.images
-
-
 def shape_of(request: JobRequest, card: ModelCard) -> str:
     """What must be equal for two jobs to have a chance to share batches: a hint for the claim, no promise."""
     given = card.defaults | request.parameters
     size = "x".join(str(given.get(name, "-")) for name in ("width", "height", "num_frames"))
-    shape = f"{request.task}:{size}:{len(request.images)}"
+    shape = f"{request.task}:{size}:{len(request.pictures)}"
     return f"{shape}:{compact(given['loras'])}" if given.get("loras") else shape
 
 
@@ -169,8 +164,7 @@ def _check_deadline(request: JobRequest, now: datetime) -> None:
 
 
 def _check_inputs(store: JobStore, account: str, request: JobRequest) -> None:
-    for place, input_id in enumerate(inputs_of(request)):
-        field = f"images.{place}" if place < len(request.images) else "mask"
+    for field, input_id in request.pictures.items():
         try:
             found = store.find_input(account, input_id)
         except NotFound as error:

@@ -11,6 +11,7 @@ import torch
 from omni_jobs.errors import InvalidRequest
 from omni_jobs.schemas import nearest
 from workers.engine.request import OmniDiffusionRequest
+from workers.pictures import USUAL, PictureInput, picture_inputs
 from workers.stepping.contracts import takes_named_arguments
 from workers.stepping.fiber import own_containers
 
@@ -24,11 +25,12 @@ def arguments_for(pipeline: Any, device: str = "cpu") -> Callable[[OmniDiffusion
     if not takes_named_arguments(pipeline):
         return lambda request: _own(request.arguments or {})
     names = set(inspect.signature(type(pipeline).__call__).parameters) - {"self"}
+    inputs = USUAL | picture_inputs(type(pipeline).__call__, has_ip_adapter=True)
 
     def arguments_of(request: OmniDiffusionRequest) -> dict[str, Any]:
         if request.arguments is not None:
             return _own(request.arguments)
-        given = _given(request, device)
+        given = _pictures(request, inputs) | _given(request, device)
         unknown = [name for name in given if name not in names]
         if unknown:
             raise InvalidRequest(
@@ -47,13 +49,20 @@ def _own(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {name: own_containers(value) for name, value in arguments.items()}
 
 
+def _pictures(request: OmniDiffusionRequest, inputs: Mapping[str, PictureInput]) -> dict[str, Any]:
+    """The request's pictures under the call's names; a list where several are given or lists are expected."""
+    masks = () if request.mask is None else (request.mask,)
+    given: dict[str, Any] = {}
+    for name, pictures in {"images": request.images, "mask": masks, **request.inputs}.items():
+        target = inputs.get(name, PictureInput(name))
+        if pictures:
+            given[target.argument] = list(pictures) if target.listed or len(pictures) > 1 else pictures[0]
+    return given
+
+
 def _given(request: OmniDiffusionRequest, device: str) -> dict[str, Any]:
     params = request.sampling_params
     given: dict[str, Any] = {"prompt": request.prompt, "negative_prompt": request.negative_prompt}
-    if request.images:
-        given["image"] = request.images[0] if len(request.images) == 1 else list(request.images)
-    if request.mask is not None:
-        given["mask_image"] = request.mask
     if params.generator is not None:
         given["generator"] = params.generator
     elif params.seed is not None:

@@ -9,15 +9,16 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from omni_jobs.schemas import ModelCard
+from omni_jobs.schemas import ModelCard, PictureRule
+from workers.pictures import PictureInput, hints_of, members_of, picture_inputs
 from workers.registry import ModelRow
 
 #: Arguments that the job carries elsewhere, or that are ours.
 CARRIED = {
-    "prompt", "negative_prompt", "image", "images", "mask", "mask_image", "video", "control_image",
+    "prompt", "negative_prompt", "image", "images", "mask", "mask_image",
     "generator", "output_type", "return_dict",
     "num_images_per_prompt", "num_videos_per_prompt", "num_waveforms_per_prompt",
 }  # fmt: skip
@@ -41,7 +42,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
 }
 SIDES = ("width", "height")
 #: Parts of the names of classes that need a picture, whatever their signature says.
-EDITING_NAMES = ("Edit", "Img2Img", "Inpaint", "ImageToVideo", "Image2Video", "Upscale", "ControlNet")
+EDITING_NAMES = ("Edit", "Img2Img", "Inpaint", "ImageToVideo", "Image2Video", "Upscale")
 #: Longest list accepted as a parameter (sigmas, timesteps).
 MAX_ITEMS = 1024
 
@@ -49,15 +50,19 @@ Signature = Mapping[str, inspect.Parameter]
 
 
 def derive_card(
-    row: ModelRow, pipeline_class: type, call: Callable[..., Any] | None = None, side_multiple: int = 1
+    row: ModelRow, pipeline_class: type, side_multiple: int = 1, has_ip_adapter: bool = False
 ) -> ModelCard:
     """The card of a row that runs `pipeline_class`; the row's defaults and limits win over the class's.
 
     `side_multiple` is what width and height must be multiples of: a latent stands for so many pixels.
     """
-    call = call or pipeline_class.__call__
+    call = pipeline_class.__call__
     signature = inspect.signature(call).parameters
-    hints = _hints(call)
+    hints = hints_of(call)
+    pictures = picture_inputs(call, has_ip_adapter)
+    images, mask = pictures.pop("images", None), pictures.get("mask")
+    if mask is not None and not mask.listed:
+        del pictures["mask"]
     properties: dict[str, Any] = {}
     defaults: dict[str, Any] = {}
     for name, parameter in signature.items():
@@ -75,14 +80,15 @@ def derive_card(
             properties.setdefault(name, {})["default"] = value
     return ModelCard(
         name=row.name,
-        tasks=_tasks(pipeline_class.__name__, signature),
+        tasks=_tasks(pipeline_class.__name__, signature, images),
         pipeline=pipeline_class.__name__,
         media=_media(signature),
         parameters_schema={"type": "object", "properties": properties, "additionalProperties": False},
         defaults=defaults,
         max_pixels=row.max_pixels,
-        max_input_images=_input_images(signature),
-        accepts_mask="mask_image" in signature or "mask" in signature,
+        max_input_images=images.most if images else 0,
+        accepts_mask=mask is not None and not mask.listed,
+        inputs={name: PictureRule(most=one.most, required=one.required) for name, one in pictures.items()},
         accepts_negative_prompt="negative_prompt" in signature,
         description=row.description or _first_sentence(pipeline_class),
         licence=row.licence,
@@ -92,34 +98,28 @@ def derive_card(
 def tuple_parameters(pipeline_class: type) -> frozenset[str]:
     """The parameters that the class wants as tuples, which JSON makes lists of."""
     call = pipeline_class.__call__
-    hints = _hints(call)
+    hints = hints_of(call)
     return frozenset(
         name
         for name, parameter in inspect.signature(call).parameters.items()
-        if isinstance(parameter.default, tuple) or any(_is_tuple(hint) for hint in _members(hints.get(name)))
+        if isinstance(parameter.default, tuple) or any(_is_tuple(hint) for hint in members_of(hints.get(name)))
     )
-
-
-def _members(hint: Any) -> tuple[Any, ...]:
-    is_union = typing.get_origin(hint) in (typing.Union, types.UnionType)
-    return typing.get_args(hint) if is_union else (hint,)
 
 
 def _is_tuple(hint: Any) -> bool:
     return hint is tuple or typing.get_origin(hint) is tuple
 
 
-def _tasks(name: str, signature: Signature) -> tuple[str, ...]:
-    """A pipeline with an `image` edits. It generates too if the picture may be left out.
+def _tasks(name: str, signature: Signature, images: PictureInput | None) -> tuple[str, ...]:
+    """A pipeline that takes `images` edits. It generates too if the picture may be left out.
 
     Many signatures give `image` a default of None and then need it all the same: a parameter that makes no sense
     without a picture, or the class's name, tells.
     """
-    parameter = signature.get("image")
-    if parameter is None:
+    if images is None:
         return ("generate",)
     needs_picture = (
-        parameter.default is not None
+        images.required
         or bool({"strength", "mask_image"} & signature.keys())
         or any(word in name for word in EDITING_NAMES)
     )
@@ -130,21 +130,6 @@ def _media(signature: Signature) -> str:
     if "num_frames" in signature:
         return "video"
     return "audio" if {"audio_length_in_s", "audio_end_in_s", "audio_duration"} & signature.keys() else "image"
-
-
-def _input_images(signature: Signature) -> int:
-    parameter = signature.get("image")
-    if parameter is None:
-        return 0
-    takes_many = "list" in str(parameter.annotation).lower() or "PipelineImageInput" in str(parameter.annotation)
-    return 8 if takes_many else 1
-
-
-def _hints(call: Callable[..., Any]) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(call)
-    except (NameError, TypeError, AttributeError):
-        return {}  # an annotation that cannot be evaluated: the default's type decides
 
 
 def _schema(

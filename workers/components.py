@@ -1,17 +1,21 @@
 """What `from_pretrained` is told beyond the source: dtypes per component, and components from other sources.
 
 Called by the loader. A component's class comes from the pipeline's own index, its weights from a folder or hub
-repository that the row names under `weights_sources`; safetensors only.
+repository that the row names under `weights_sources`; safetensors only. What the index does not know, such as a
+control network beside a base model, says its class in its own configuration.
 """
 
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import torch
+from diffusers import AutoModel, DiffusionPipeline
 
 from omni_jobs.errors import Misconfigured
 from omni_jobs.schemas import nearest
@@ -54,8 +58,9 @@ def other_components(
 ) -> dict[str, Any]:
     """The components that `weights_sources` names, loaded, by name.
 
-    A source is a folder or hub id (`name@revision`), or a table of `source`, `subfolder` and `variant`. Where no
-    subfolder is given it is the component's name, unless a local folder is itself the component's.
+    A source is a folder or hub id (`name@revision`), or a table of `source`, `subfolder` and `variant`; a list of
+    them makes a list of components. Where no subfolder is given it is the component's name, but none if a local
+    folder is itself the component's, or if the pipeline's index does not know the component.
 
     Raises:
         Misconfigured: the pipeline has no such component, or it does not load.
@@ -67,17 +72,24 @@ def other_components(
     found = {}
     for name, given in od_config.weights_sources.items():
         dtype = dtypes.get(name, dtypes["default"]) if isinstance(dtypes, dict) else dtypes
-        found[name] = _component(name, _class_of(name, index), given, dtype)
+        component = _class_of(name, index, kind)
+        many = given if isinstance(given, list) else [given]
+        made = [_component(name, component, one, dtype) for one in many]
+        found[name] = made if isinstance(given, list) else made[0]
     return found
 
 
-def _class_of(name: str, index: Mapping[str, Any]) -> Any:
+def _class_of(name: str, index: Mapping[str, Any], kind: Any) -> Any:
     parts = {key: value for key, value in index.items() if isinstance(value, list | tuple) and value[0]}
     if name not in parts:
+        pipeline_class = getattr(diffusers, index["_class_name"], kind) if kind is DiffusionPipeline else kind
+        taken = inspect.signature(pipeline_class.__init__).parameters
+        if name in taken:
+            return AutoModel
         raise Misconfigured(
-            f"`weights_sources.{name}`: the pipeline has no such component.",
+            f"`weights_sources.{name}`: {pipeline_class.__name__} has no such component.",
             field=f"weights_sources.{name}",
-            remedy=nearest(name, parts),
+            remedy=f"{nearest(name, parts)} Another `pipeline_class` may take it.",
         )
     library, class_name = parts[name]
     if library not in LIBRARIES:
@@ -95,8 +107,8 @@ def _component(name: str, kind: Any, given: Any, dtype: torch.dtype) -> Any:
     for key in table.keys() - SOURCE_KEYS:
         raise Misconfigured(f"`{field}.{key}` is not known.", field=field, remedy=nearest(key, SOURCE_KEYS))
     source, _, revision = str(table.get("source", "")).partition("@")
-    own_folder = (Path(source) / "config.json").is_file()
-    subfolder = table.get("subfolder", "" if own_folder else name)
+    usual = None if kind is AutoModel else "" if (Path(source) / "config.json").is_file() else name
+    subfolder = table.get("subfolder", usual)
     options = {"revision": revision or None, "variant": table.get("variant"), "use_safetensors": True}
     # transformers renamed the argument that diffusers still calls torch_dtype.
     named = "dtype" if kind.__module__.startswith("transformers") else "torch_dtype"

@@ -20,11 +20,7 @@ if TYPE_CHECKING:
 def render_requests(service: WorkerService, claim: Claim, lease: Lease, folder: Path) -> list[RenderRequest]:
     """The engine's requests: one per output, with seeds seed, seed+1, ... and spooled input pictures."""
     job = claim.request
-    inputs = {
-        field: fetch_input(service, claim, lease, field, input_id)
-        for field, input_id in (*((f"images.{i}", one) for i, one in enumerate(job.images)), ("mask", job.mask))
-        if input_id is not None
-    }
+    fetched = {field: fetch_input(service, claim, lease, field, one) for field, one in job.pictures.items()}
     # The pipeline knows its own defaults; these are the row's.
     parameters = {**service.engine.models[job.model].row.defaults, **job.parameters}
     usual_negative = parameters.pop("negative_prompt", None)
@@ -35,9 +31,9 @@ def render_requests(service: WorkerService, claim: Claim, lease: Lease, folder: 
         # One set of files per output: the receiver removes them.
         spooled = {
             field: media.decode_input(
-                content, field, service.settings.max_input_pixels, folder, mask=field == "mask"
+                content, field, service.settings.max_input_pixels, folder, mask="mask" in field
             )
-            for field, content in inputs.items()
+            for field, content in fetched.items()
         }
         requests.append(
             RenderRequest(
@@ -45,8 +41,12 @@ def render_requests(service: WorkerService, claim: Claim, lease: Lease, folder: 
                 model=job.model,
                 prompt=job.prompt,
                 negative_prompt=usual_negative if job.negative_prompt is None else job.negative_prompt,
-                images=tuple(file for field, file in spooled.items() if field != "mask"),
+                images=tuple(spooled[f"images.{place}"] for place in range(len(job.images))),
                 mask=spooled.get("mask"),
+                inputs={
+                    name: tuple(spooled[f"inputs.{name}.{place}"] for place in range(len(ids)))
+                    for name, ids in job.inputs.items()
+                },
                 loras=loras,
                 parameters=parameters,
                 seed=claim.seed + index,

@@ -16,7 +16,6 @@ from workers.engine.request import OmniDiffusionRequest, OmniDiffusionSamplingPa
 
 #: What one prompt may be: its text, or a mapping with these keys.
 PROMPT_KEYS = ("prompt", "negative_prompt", "multi_modal_data")
-MEDIA_KEYS = ("image", "mask")
 Prompt = str | Mapping[str, Any]
 
 
@@ -81,7 +80,7 @@ def _requests(asked: Asked, alone: bool) -> tuple[OmniDiffusionRequest, ...]:
 
 
 def _facts(prompt: Any) -> dict[str, Any]:
-    """Prompt, negative prompt, images and mask of one prompt."""
+    """Prompt, negative prompt and pictures of one prompt: `image`, `mask`, others by the pipeline's own names."""
     if isinstance(prompt, str):
         return {"prompt": prompt}
     if not isinstance(prompt, Mapping):
@@ -89,26 +88,26 @@ def _facts(prompt: Any) -> dict[str, Any]:
             f"`prompts`: {type(prompt).__name__} is neither a string nor a mapping.", field="prompts"
         )
     media = prompt.get("multi_modal_data") or {}
-    _refuse_unknown("prompts", prompt, PROMPT_KEYS)
-    _refuse_unknown("multi_modal_data", media, MEDIA_KEYS)
+    for name in prompt:
+        if name not in PROMPT_KEYS:
+            raise InvalidRequest(
+                f"`prompts`: {name!r} is not known.", field=name, remedy=nearest(name, PROMPT_KEYS)
+            )
     for name in ("prompt", "negative_prompt"):
         if not isinstance(prompt.get(name), str | None):
             raise InvalidRequest(f"`{name}` is no string.", field=name, value=prompt[name])
-    images = media.get("image")
+    listed = {name: _listed(given) for name, given in media.items() if given is not None}
     return {
         "prompt": prompt.get("prompt"),
         "negative_prompt": prompt.get("negative_prompt"),
-        "images": () if images is None else tuple(images) if isinstance(images, list | tuple) else (images,),
-        "mask": media.get("mask"),
+        "images": listed.pop("image", ()),
+        "mask": next(iter(listed.pop("mask", ())), None),
+        "inputs": listed,
     }
 
 
-def _refuse_unknown(field_name: str, given: Mapping[str, Any], known: Sequence[str]) -> None:
-    for name in given:
-        if name not in known:
-            raise InvalidRequest(
-                f"`{field_name}`: {name!r} is not known.", field=name, remedy=nearest(name, set(known))
-            )
+def _listed(given: Any) -> tuple[Any, ...]:
+    return tuple(given) if isinstance(given, list | tuple) else (given,)
 
 
 def _outputs(params: OmniDiffusionSamplingParams, alone: bool) -> list[OmniDiffusionSamplingParams]:

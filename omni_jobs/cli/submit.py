@@ -35,6 +35,16 @@ def job_options(function: F) -> F:
         click.option("--negative-prompt"),
         click.option("--parameter", "-p", "parameters", multiple=True, metavar="NAME=VALUE", help="Any other."),
         click.option("--lora", "loras", multiple=True, metavar="NAME[:SCALE]", help="An adapter; in this order."),
+        click.option(
+            "--input",
+            "inputs",
+            multiple=True,
+            metavar="NAME=FILE",
+            help="A picture that the model takes by this name.",
+        ),
+        click.option(
+            "--control-image", "controls", multiple=True, metavar="FILE", help="--input control_image=FILE"
+        ),
         click.option("--steps", type=int),
         click.option("--width", type=int),
         click.option("--height", type=int),
@@ -124,6 +134,9 @@ def _fields(options: dict[str, Any]) -> dict[str, Any]:
     output = {"format": given.pop("form", None), "quality": given.pop("quality", None)}
     parameters = dict(_parameter(text) for text in given.pop("parameters", ()))
     parameters |= {name: given.pop(option) for option, name in SHORTHANDS.items() if option in given}
+    inputs = _inputs([*given.pop("inputs", ()), *(f"control_image={path}" for path in given.pop("controls", ()))])
+    if inputs:
+        given["inputs"] = inputs
     if "loras" in given:
         parameters["loras"] = [_lora(text) for text in given.pop("loras")]
     if parameters:
@@ -147,6 +160,16 @@ def _parameter(text: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except ValueError:
         return name, value
+
+
+def _inputs(texts: Iterable[str]) -> dict[str, list[str | Path]]:
+    found: dict[str, list[str | Path]] = {}
+    for text in texts:
+        name, separator, picture = text.partition("=")
+        if not separator:
+            raise click.UsageError(f"--input {text!r}: write NAME=FILE.")
+        found.setdefault(name, []).append(_picture(picture))
+    return found
 
 
 def _lora(text: str) -> dict[str, Any]:

@@ -36,7 +36,8 @@ class AsyncClient:
     async def submit(self, job: JobRequest | Mapping[str, Any] | None = None, /, **fields: Any) -> Job:
         """Submits one job, given whole or by the fields of the native job.
 
-        `images` and `mask` may hold ids of uploads and artifacts, and also paths and bytes, which are uploaded.
+        `images`, `mask` and `inputs` may hold ids of uploads and artifacts, and also paths and bytes, which are
+        uploaded.
 
         Raises:
             InvalidRequest: a field, its value and the remedy. Unavailable: try again (with an idempotency key).
@@ -45,6 +46,8 @@ class AsyncClient:
         for name in ("images", "mask"):
             if given.get(name) is not None:
                 given[name] = await self._upload_all(given[name])
+        if isinstance(given.get("inputs"), Mapping):
+            given["inputs"] = {name: await self._upload_all(ids) for name, ids in given["inputs"].items()}
         return await self._transport.submit(parse_job(given).model_dump(mode="json", exclude_unset=True))
 
     async def get(self, job: Job | str) -> Job:

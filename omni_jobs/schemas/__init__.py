@@ -1,6 +1,6 @@
 """The words of the system. Everything that crosses a process or a door is declared here."""
 
-from omni_jobs.schemas.catalogue import ModelCard
+from omni_jobs.schemas.catalogue import ModelCard, PictureRule
 from omni_jobs.schemas.events import TERMINAL_EVENTS, Event, EventType
 from omni_jobs.schemas.fleet import Deployment, ModelState, Upload, WorkerInfo
 from omni_jobs.schemas.job import (
@@ -41,6 +41,7 @@ __all__ = [
     "ModelState",
     "OutputOptions",
     "Phase",
+    "PictureRule",
     "Progress",
     "Sharing",
     "Status",

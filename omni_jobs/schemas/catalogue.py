@@ -6,6 +6,7 @@ It outlives the workers, so that a job can be checked and queued while none is u
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -16,11 +17,19 @@ from omni_jobs.schemas.job import JobRequest, nearest
 from omni_jobs.schemas.record import Record
 
 
+class PictureRule(Record):
+    """How many pictures an input takes, and whether a job must give some."""
+
+    most: int = 1
+    required: bool = False
+
+
 class ModelCard(Record):
     """What a producer may ask of one model.
 
     `parameters_schema` is a JSON schema (draft 2020-12) of the job's `parameters` object; `defaults` fill what a
-    job leaves out. `max_pixels` bounds width x height; `max_input_images` bounds `images`.
+    job leaves out. `max_pixels` bounds width x height; `max_input_images` bounds `images`;
+    `inputs` are further pictures, by the names of the pipeline's arguments.
     """
 
     name: str
@@ -32,6 +41,7 @@ class ModelCard(Record):
     max_pixels: int | None = None
     max_input_images: int = 0
     accepts_mask: bool = False
+    inputs: dict[str, PictureRule] = Field(default_factory=dict)
     accepts_negative_prompt: bool = True
     description: str = ""
     licence: str | None = None
@@ -64,7 +74,33 @@ class ModelCard(Record):
                 raise InvalidRequest(
                     f"`{field}`: model `{self.name}` takes none.", field=field, value=getattr(job, field)
                 )
+        self._validate_inputs(job.inputs)
         self._validate_parameters(job.parameters)
+
+    def _validate_inputs(self, inputs: Mapping[str, tuple[str, ...]]) -> None:
+        for name, ids in inputs.items():
+            field = f"inputs.{name}"
+            if name not in self.inputs:
+                known = nearest(name, self.inputs) if self.inputs else "It takes none."
+                raise InvalidRequest(
+                    f"`{field}` is not an input of model `{self.name}`.",
+                    field=field,
+                    value=list(ids),
+                    remedy=known,
+                )
+            if len(ids) > self.inputs[name].most:
+                raise InvalidRequest(
+                    f"`{field}`: {len(ids)} given, model `{self.name}` takes at most {self.inputs[name].most}.",
+                    field=field,
+                    value=list(ids),
+                )
+        for name, rule in self.inputs.items():
+            if rule.required and name not in inputs:
+                raise InvalidRequest(
+                    f"`inputs.{name}` is missing: model `{self.name}` cannot draw without it.",
+                    field=f"inputs.{name}",
+                    remedy="Upload the picture and give its id.",
+                )
 
     def _validate_parameters(self, parameters: dict[str, Any]) -> None:
         properties = self.parameters_schema.get("properties", {})

@@ -31,6 +31,8 @@ MAX_SEED = 2**53 - 1
 #: Longest prompt in characters.
 MAX_PROMPT_CHARACTERS = 32_000
 MAX_OUTPUTS = 64
+#: Most pictures of one input: a clip's frames.
+MAX_PICTURES = 256
 DEFAULT_TTL_SECONDS = 7 * 24 * 3600
 DEFAULT_PRIORITY = 5
 
@@ -100,7 +102,7 @@ class WebhookOptions(Strict):
 
 
 class JobRequest(Strict):
-    """One generation or edit job."""
+    """One generation or edit job. `inputs` are pictures beside `images` and `mask`, by the pipeline's names."""
 
     task: Literal["generate", "edit"] = "generate"
     model: Name
@@ -108,6 +110,9 @@ class JobRequest(Strict):
     negative_prompt: Annotated[str, StringConstraints(max_length=MAX_PROMPT_CHARACTERS)] | None = None
     images: tuple[Name, ...] = ()
     mask: Name | None = None
+    inputs: dict[Name, Annotated[tuple[Name, ...], Field(min_length=1, max_length=MAX_PICTURES)]] = Field(
+        default_factory=dict, max_length=16
+    )
     parameters: dict[str, Any] = Field(default_factory=dict)
     seed: Whole | None = Field(None, ge=0, le=MAX_SEED)
     num_outputs: Whole = Field(1, ge=1, le=MAX_OUTPUTS)
@@ -124,6 +129,13 @@ class JobRequest(Strict):
         default_factory=dict, max_length=16
     )
     tags: tuple[Name, ...] = Field((), max_length=16)
+
+    @property
+    def pictures(self) -> dict[str, str]:
+        """The ids of all input pictures by where they stand: `images.0`, `mask`, `inputs.control_image.0`."""
+        listed = {"images": self.images} | {f"inputs.{name}": ids for name, ids in self.inputs.items()}
+        found = {f"{name}.{place}": one for name, ids in listed.items() for place, one in enumerate(ids)}
+        return found if self.mask is None else found | {"mask": self.mask}
 
     @model_validator(mode="after")
     def _consistent(self) -> JobRequest:

@@ -14,7 +14,7 @@ from omni_jobs.store.codec import moment
 class WebhookData(Record):
     """`sequence` counts a job's events; a receiver ignores one that is lower than the highest it has seen.
 
-    `job` is complete but for `request.images` and `request.mask`, which are the sender's own ids.
+    `job` is complete but for `request.images`, `mask` and `inputs`, which are the sender's own ids.
     """
 
     job_id: str
@@ -32,7 +32,7 @@ class WebhookBody(Record):
 
 def body_of(delivery: Delivery, links: Links, base: str) -> bytes:
     """The bytes to sign and send. Links to outputs are made now, for the same event may be sent days later."""
-    request = delivery.job.request.model_copy(update={"images": (), "mask": None})
+    request = delivery.job.request.model_copy(update={"images": (), "mask": None, "inputs": {}})
     job = links.sign_all(delivery.job.model_copy(update={"request": request}), base)
     data = WebhookData(job_id=delivery.job_id, sequence=delivery.sequence, job=job)
     body = WebhookBody(type=delivery.type, timestamp=moment(delivery.created_ms), data=data)

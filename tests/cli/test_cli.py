@@ -42,6 +42,15 @@ def test_an_edit_uploads_its_picture(omni: Run, tmp_path: Path) -> None:
     assert json.loads(done.stdout)["request"]["images"][0].startswith("upl_")
 
 
+def test_further_pictures_go_in_by_name(omni: Run, tmp_path: Path) -> None:
+    picture = tmp_path / "edges.png"
+    Image.new("RGB", (16, 16), "red").save(picture)
+    refused = omni("submit", "a fox", "--control-image", str(picture), "--input", f"last_image={picture}")
+    assert refused.returncode == 2
+    assert "is not an input of model `sim`. It takes none." in refused.stderr
+    assert "write NAME=FILE" in omni("submit", "a fox", "--input", str(picture)).stderr
+
+
 def test_an_adapter_is_given_by_name_and_scale(omni: Run) -> None:
     refused = omni("submit", "a fox", "--lora", "style:0.5")
     assert refused.returncode == 2

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from omni_jobs.names import artifact_id
-from omni_jobs.schemas import Artifact, Deployment, Job, ModelCard, Status
+from omni_jobs.schemas import Artifact, Deployment, Job, ModelCard, PictureRule, Status
 from omni_jobs.store import JobStore
 from storage import ObjectStore, open_store
 
@@ -28,6 +28,7 @@ CARD = ModelCard(
     defaults={"width": 64, "height": 64, "num_inference_steps": 4},
     max_input_images=2,
     accepts_mask=True,
+    inputs={"control_image": PictureRule(most=2)},
 )
 
 

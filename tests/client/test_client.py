@@ -70,6 +70,10 @@ def test_pictures_go_in_as_path_bytes_or_id(
     stored = [deployed.find_input("default", one) for one in job.request.images]
     assert [one.content_type for one in stored] == ["image/png", "image/jpeg"]
     assert objects.get(stored[0].key) == picture()
+    inputs = {"control_image": [picture("WEBP"), upload_id]}
+    steered = client.submit(model="tiny", prompt="x", inputs=inputs).request.inputs["control_image"]
+    assert steered[1] == upload_id
+    assert deployed.find_input("default", steered[0]).content_type == "image/webp"
     done = work(deployed, objects)
     again = client.submit(model="tiny", task="edit", prompt="more", images=[done.artifacts[0].id])
     assert again.request.images == (done.artifacts[0].id,)

@@ -53,7 +53,7 @@ MODEL_KEYS = {
     "trust_remote_code": "Whether code of the model's own may run: trust its author with the machine.",
     "options": "Options of the executor.",
     "weights_sources": "Components from elsewhere: `{transformer = \"owner/name@revision\"}`, or a table of `source`, "
-    "`subfolder`, `variant`.",
+    "`subfolder`, `variant`; a list of them for several, such as control networks.",
     "pre_process": "Qualified name of a function that makes the model's function for input pictures.",
     "post_process": "Qualified name of a function that makes the model's function for outputs.",
     "frame_rate": "Frames per second of a clip, where the pipeline has no such parameter; 16 if absent.",

@@ -21,7 +21,7 @@ from workers.runner import DiffusionModelRunner
 
 
 def runner_of(omni: Omni) -> DiffusionModelRunner:
-    found: DiffusionModelRunner = omni._engine.executor.model_runner  # type: ignore[attr-defined]
+    found: DiffusionModelRunner = omni._engine.executor.worker.model_runner  # type: ignore[attr-defined]
     return found
 
 
@@ -181,6 +181,17 @@ def test_a_pipeline_that_came_with_adapters_keeps_them(tmp_path: Path) -> None:
     carrying = with_adapters(pipeline, asked(lora_file(tmp_path, pipeline, TARGETS["sd"], 1), 0.6))
     (found,) = Omni(pipeline=carrying).map([inputs("sd")])
     assert greatest_difference(carrying(**inputs("sd")), found) == 0
+
+
+def test_compiled_blocks_compute_with_the_adapters_of_each_request(tmp_path: Path) -> None:
+    pipeline = case("flux").build()
+    path = lora_file(tmp_path, pipeline, TARGETS["flux"], 1)
+    plain = pipeline(**inputs("flux")), with_adapters(pipeline, asked(path))(**inputs("flux"))
+    warmup = [{"height": 32, "width": 48, "num_inference_steps": 1}]
+    omni = Omni(pipeline=pipeline, acceleration={"compile": {"backend": "eager"}, "warmup": warmup})
+    for index in (0, 1, 0):
+        (found,) = omni.map([inputs("flux")], loras=[[asked(path)] * index])
+        assert greatest_difference(plain[index], found) == 0
 
 
 def test_generate_takes_lora_requests_as_vllm_omni_does(tmp_path: Path) -> None:

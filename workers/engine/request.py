@@ -73,15 +73,16 @@ ARGUMENTS = {item.name for item in fields(OmniDiffusionSamplingParams)} - {
 class OmniDiffusionRequest:
     """One output to make.
 
-    `images` and `mask` are what the pipeline takes (decoded pictures, or paths of spool files before the runner
-    reads them). `arguments`, when given, are the pipeline call's own keyword arguments and win over all else.
-    `deadline` is on the engine's monotonic clock, in seconds.
+    `images`, `mask` and `inputs` (further pictures, by the pipeline's argument names) are decoded. `arguments`,
+    when given, are the pipeline call's own keyword arguments and win over all else. `deadline` is on the engine's
+    monotonic clock, in seconds.
     """
 
     prompt: str | None = None
     negative_prompt: str | None = None
     images: tuple[Any, ...] = ()
     mask: Any = None
+    inputs: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     sampling_params: OmniDiffusionSamplingParams = OmniDiffusionSamplingParams()
     arguments: Mapping[str, Any] | None = None
     request_id: str = field(default_factory=_new_request_id)
@@ -98,6 +99,7 @@ class OmniDiffusionRequest:
             media["image"] = self.images[0] if len(self.images) == 1 else list(self.images)
         if self.mask is not None:
             media["mask"] = self.mask
+        media |= {name: given[0] if len(given) == 1 else list(given) for name, given in self.inputs.items()}
         return [{"prompt": self.prompt, "negative_prompt": self.negative_prompt, "multi_modal_data": media}]
 
 

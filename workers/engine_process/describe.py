@@ -14,6 +14,7 @@ from typing import Any
 
 from workers.cards import derive_card, tuple_parameters
 from workers.engine_process.requests import CallStyle
+from workers.pictures import has_ip_adapter
 from workers.registry import ModelRow
 
 PACKAGES = ("omni-jobs", "torch", "diffusers", "transformers")
@@ -49,7 +50,7 @@ def describe(row: ModelRow, pipeline: Any) -> Description:
     pipeline = getattr(pipeline, "pipeline", pipeline)
     multiples = [getattr(pipeline, name, 1) for name in SIDE_MULTIPLES]
     multiple = max(one if isinstance(one, int) else 1 for one in multiples)
-    card = derive_card(row, type(pipeline), side_multiple=multiple)
+    card = derive_card(row, type(pipeline), multiple, has_ip_adapter(pipeline))
     device = str(getattr(pipeline, "device", "simulated"))
     facts = {"card": card.model_dump(mode="json"), "device": device, "versions": versions()}
     return Description(facts, call_style(pipeline), frame_rates(pipeline), sample_rate(pipeline))

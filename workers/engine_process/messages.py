@@ -26,6 +26,7 @@ class RenderRequest:
     negative_prompt: str | None = None
     images: tuple[SpoolFile, ...] = ()
     mask: SpoolFile | None = None
+    inputs: Mapping[str, tuple[SpoolFile, ...]] = field(default_factory=dict)
     loras: tuple[LoRARequest, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
@@ -37,16 +38,21 @@ class RenderRequest:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RenderRequest:
         mask = data.get("mask")
-        images = tuple(SpoolFile.from_json(image) for image in data["images"])
-        loras = tuple(LoRARequest(**lora) for lora in data["loras"])
-        return cls(**{**data, "images": images, "mask": mask and SpoolFile.from_json(mask), "loras": loras})
+        read = {
+            "images": tuple(map(SpoolFile.from_json, data["images"])),
+            "mask": mask and SpoolFile.from_json(mask),
+            "inputs": {name: tuple(map(SpoolFile.from_json, files)) for name, files in data["inputs"].items()},
+            "loras": tuple(LoRARequest(**lora) for lora in data["loras"]),
+        }
+        return cls(**{**data, **read})
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @property
     def spool_files(self) -> tuple[SpoolFile, ...]:
-        return (*self.images, *((self.mask,) if self.mask else ()))
+        named = [file for files in self.inputs.values() for file in files]
+        return (*self.images, *((self.mask,) if self.mask else ()), *named)
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ def engine_request(request: RenderRequest, now: float, style: CallStyle) -> Omni
         negative_prompt=request.negative_prompt,
         images=tuple(picture(file) for file in request.images),
         mask=picture(request.mask) if request.mask else None,
+        inputs={name: tuple(picture(file) for file in files) for name, files in request.inputs.items()},
         sampling_params=sampling,
         request_id=request.request_id,
         priority=request.priority,
