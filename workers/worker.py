@@ -104,6 +104,11 @@ class DiffusionWorker:
             if self.model_runner is not None:
                 self.model_runner.drop(request_id)
 
+    def drop_all(self) -> None:
+        """Forget every request: whoever asked for them is gone."""
+        if self.model_runner is not None:
+            self.drop_requests(self.model_runner.request_ids)
+
     def seed_random(self, seed: int) -> None:
         """Set torch's global random state: ranks must draw the same numbers."""
         torch.manual_seed(seed)
