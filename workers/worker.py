@@ -109,6 +109,11 @@ class DiffusionWorker:
         alone = self.model_runner is not None and self.model_runner.hook_caches.is_used
         return 1 if alone else self.od_config.max_num_seqs
 
+    def drop_all(self) -> None:
+        """Forget every request: whoever asked for them is gone."""
+        if self.model_runner is not None:
+            self.drop_requests(self.model_runner.request_ids)
+
     def seed_random(self, seed: int) -> None:
         """Set torch's global random state: ranks must draw the same numbers."""
         torch.manual_seed(seed)

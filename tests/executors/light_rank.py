@@ -91,6 +91,12 @@ class LightWorker:
     def drop_requests(self, request_ids: Sequence[str]) -> None:
         self.running = {call: held for call, held in self.running.items() if held.request_id not in request_ids}
 
+    def drop_all(self) -> None:
+        self.running = {}
+
+    def unload_model(self) -> None:
+        """There is none."""
+
     def seed_random(self, seed: int) -> None:
         self.seeds.append(seed)
 

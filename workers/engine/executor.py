@@ -16,6 +16,7 @@ from workers.engine.request import OmniDiffusionRequest
 BACKENDS = {
     "uni": "workers.executors.uni.UniProcDiffusionExecutor",
     "mp": "workers.executors.multiproc.MultiProcDiffusionExecutor",
+    "external_launcher": "workers.executors.external.ExternalLauncherExecutor",
     "simulated": "workers.executors.simulated.SimulatedExecutor",
 }
 

@@ -13,43 +13,22 @@ import sys
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from omni_jobs.errors import EngineUnavailable, Misconfigured
-from omni_jobs.schemas import nearest
 from workers.engine.calls import Advance, StepResult
 from workers.engine.config import OmniDiffusionConfig
 from workers.engine.executor import DeviceOutOfMemory, DiffusionExecutor
 from workers.engine.request import OmniDiffusionRequest
 from workers.executors.answering import settle
+from workers.executors.group_options import GroupOptions
 from workers.executors.ranks import BackgroundResources, Rank, RankGroup
 from workers.executors.wire import Reply
 from workers.executors.worker_proc import Place
 from workers.stepping.cache_config import is_hooked
-
-
-@dataclass(frozen=True)
-class GroupOptions:
-    """`executor_options` of a group of ranks: the longest waits for a reply and for the model to load."""
-
-    reply_seconds: float = 600.0
-    ready_seconds: float = 3600.0
-
-    @classmethod
-    def read(cls, options: Mapping[str, Any]) -> GroupOptions:
-        known = {item.name for item in fields(cls)}
-        for name, value in options.items():
-            if name not in known or not isinstance(value, int | float) or value <= 0:
-                raise Misconfigured(
-                    f"`options.{name}`: {value!r} is not an option of an executor with several processes.",
-                    field=f"options.{name}",
-                    value=value,
-                    remedy=nearest(name, known) if name not in known else "Give seconds.",
-                )
-        return cls(**options)
 
 
 class MultiProcDiffusionExecutor(DiffusionExecutor):
@@ -60,12 +39,12 @@ class MultiProcDiffusionExecutor(DiffusionExecutor):
 
     def _init_executor(self) -> None:
         self._options = GroupOptions.read(self.od_config.executor_options)
-        self._seeds = secrets.SystemRandom()
+        config = portable_config(self.od_config)
         resources, rendezvous = self._connect()
         self._release = weakref.finalize(self, resources.close)
         self._group = RankGroup(resources, self._options.reply_seconds)
         try:
-            self._start(rendezvous)
+            self._start(config, rendezvous)
         except BaseException:
             self.shutdown()
             raise
@@ -76,13 +55,12 @@ class MultiProcDiffusionExecutor(DiffusionExecutor):
         ranks = [spawn(number, self.rank_module) for number in range(self.od_config.num_gpus)]
         return BackgroundResources(ranks, folder), (Path(folder.name) / "rendezvous").as_uri()
 
-    def _start(self, rendezvous: str) -> None:
-        options, seed, config = self._options, self._seed(), portable_config(self.od_config)
+    def _start(self, config: OmniDiffusionConfig, rendezvous: str) -> None:
+        ranks, seed, limit = len(self._group), new_seed(), self._options.reply_seconds
         places = [
-            Place(rank, len(self._group), rank, rendezvous, seed, options.reply_seconds, config, tuple(sys.path))
-            for rank in range(len(self._group))
+            Place(rank, ranks, rank, rendezvous, seed, limit, config, tuple(sys.path)) for rank in range(ranks)
         ]
-        self._group.start(places, options.ready_seconds)
+        self._group.start(places, self._options.ready_seconds)
 
     @property
     def identity(self) -> str:
@@ -139,9 +117,6 @@ class MultiProcDiffusionExecutor(DiffusionExecutor):
     def shutdown(self) -> None:
         self._release()
 
-    def _seed(self) -> int:
-        return self._seeds.getrandbits(31)
-
     def _together(self, method: str, *args: Any) -> list[Reply]:
         replies = self._group.together(method, args)
         errors = [reply for reply in replies if reply.error is not None]
@@ -159,8 +134,13 @@ class MultiProcDiffusionExecutor(DiffusionExecutor):
         if astray:
             self._together("drop_requests", astray)
             # The request that went astray may have drawn from the global random state on some ranks only.
-            self._together("seed_random", self._seed())
+            self._together("seed_random", new_seed())
         return settled
+
+
+def new_seed() -> int:
+    """A seed for the global random state of all ranks."""
+    return secrets.randbits(31)
 
 
 def spawn(number: int, module: str) -> Rank:
