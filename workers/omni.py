@@ -5,8 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
+from omni_jobs.errors import Misconfigured
+from omni_jobs.schemas import nearest
 from workers.dialect import engine_config
 from workers.engine import (
     DiffusionEngine,
@@ -20,6 +24,7 @@ from workers.engine import (
 )
 from workers.processing import Processing, with_defaults
 from workers.prompts import Asked, Prompt, read_prompts
+from workers.registry import read_rows
 from workers.results import OmniRequestOutput, result_of
 from workers.stepping.running import RunnerStats
 
@@ -43,6 +48,21 @@ class Omni:
         self._engine = DiffusionEngine(engine_config(asked), on_event=self._note)
         self._processing = Processing(self._engine.od_config)
         self._ended: dict[str, DiffusionOutput | BaseException] = {}
+
+    @classmethod
+    def from_toml(cls, path: str | Path, name: str, **options: Any) -> Omni:
+        """The model of this name in an `omni.toml`, as a worker would load it. `options` win over the row.
+
+        Raises:
+            Misconfigured: the file or the model in it is not as it should be.
+        """
+        rows = {row.name: row for row in read_rows(Path(path))}
+        if name not in rows:
+            raise Misconfigured(f"{path} has no model {name!r}.", field="name", remedy=nearest(name, rows))
+        config = rows[name].engine_config()
+        facts = {item.name: getattr(config, item.name) for item in fields(config)}
+        usual = {"caps": "fixed(8)", "offline": True} if config.caps == "measured" else {"offline": True}
+        return cls(**{**facts, **usual, **options})
 
     @property
     def stats(self) -> RunnerStats:

@@ -250,4 +250,7 @@ def _tables(config: Path) -> dict[str, Any]:
         raise Misconfigured(
             f"{config}: `models` holds one table per model.", field="models", remedy="Write [models.NAME]."
         )
+    for table in models.values():
+        if isinstance(table.get("merge_rules"), str):
+            table["merge_rules"] = str(config.parent / table["merge_rules"])
     return models

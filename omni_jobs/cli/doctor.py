@@ -7,15 +7,16 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
-from typing import Literal
+from pathlib import Path
 
 import click
 from rich.console import Console
 
 from omni_jobs.cli import show
 from omni_jobs.cli.context import Cli, command, read_service
+from omni_jobs.cli.findings import Finding, answers
 from omni_jobs.errors import OmniJobsError, QueueUnavailable
 
 #: Packages by the extra that brings them; those of "server" and "worker" are only missed where they are used.
@@ -27,23 +28,11 @@ PACKAGES = {
 PINS = {"celery": "5.6.3", "kombu": "5.7.0"}
 LEAST_FREE_BYTES = 2 * 2**30
 PROBE_SECONDS = 120
+EXAMINE_MODULE = "workers.verification.examine"
 DEVICE_PROBE = (
     "import torch; n = torch.cuda.device_count(); "
     "print(', '.join(torch.cuda.get_device_name(i) for i in range(n)) or 'cpu only', '- torch', torch.__version__)"
 )
-
-State = Literal["ok", "warning", "wrong"]
-COLOURS: dict[State, str] = {"ok": "green", "warning": "yellow", "wrong": "red"}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One fact, and what to do if it is not as it should be."""
-
-    name: str
-    state: State
-    text: str
-    remedy: str | None = None
 
 
 def check_python(_cli: Cli) -> Iterator[Finding]:
@@ -149,19 +138,37 @@ def examine(cli: Cli) -> Iterator[Finding]:
             yield Finding(name, "wrong", error.message, error.remedy)
 
 
+def examine_models(models: tuple[str, ...], config: Path | None, steps: int) -> Iterator[Finding]:
+    """What a child finds in these models, beginning with whether they load."""
+    question = {"models": models, "config": config and str(config), "steps": steps}
+    try:
+        for found in answers(EXAMINE_MODULE, question):
+            yield Finding(f"{found['model']} {found['name']}", found["state"], found["text"], found["remedy"])
+    except OmniJobsError as error:
+        yield Finding("models", "wrong", error.message, error.remedy)
+
+
 @click.command()
+@click.option("--model", "models", multiple=True, metavar="NAME=SOURCE", help="Examine this model, as of `up`.")
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Examine the models of this omni.toml.",
+)
+@click.option("--steps", type=click.IntRange(1, 200), default=4, show_default=True, help="Steps of each look.")
 @command
-def doctor(cli: Cli) -> None:
-    """Say what is missing or wrong here, and the remedy. Fails if something is wrong."""
+def doctor(cli: Cli, models: tuple[str, ...], config: Path | None, steps: int) -> None:
+    """Say what is missing or wrong here, and the remedy. Fails if something is wrong.
+
+    With --model or --config it loads these models instead, and compares them with plain diffusers.
+    """
+    found = examine_models(models, config, steps) if models or config else examine(cli)
     findings = []
     console = Console(soft_wrap=True)
-    for finding in examine(cli):
+    for finding in found:
         findings.append(finding)
         if not cli.as_json:
-            mark = f"[{COLOURS[finding.state]}]{finding.state:8}[/]"
-            console.print(f"{mark} {finding.name:14} {finding.text}", highlight=False)
-            if finding.remedy:
-                console.print(f"{'':23} -> {finding.remedy}", markup=False, highlight=False)
+            finding.show(console)
     if cli.as_json:
         show.print_json([asdict(finding) for finding in findings])
     if any(finding.state == "wrong" for finding in findings):

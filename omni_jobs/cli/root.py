@@ -10,6 +10,7 @@ from omni_jobs.cli.doctor import doctor
 from omni_jobs.cli.jobs import cancel, get, list_jobs, retry, watch
 from omni_jobs.cli.logs import logs
 from omni_jobs.cli.models import models
+from omni_jobs.cli.new_model import new_model
 from omni_jobs.cli.submit import edit, submit
 from omni_jobs.cli.up import up, worker
 from omni_jobs.cli.workers import workers
@@ -36,6 +37,7 @@ for one in (
     cancel,
     retry,
     models,
+    new_model,
     logs,
     doctor,
     demo,

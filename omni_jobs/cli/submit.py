@@ -13,6 +13,7 @@ import click
 from omni_jobs.cli import show
 from omni_jobs.cli.context import Cli, command
 from omni_jobs.cli.jobs import report, save_option, timeout_option
+from omni_jobs.cli.parameters import parameter
 from omni_jobs.client import Client
 from omni_jobs.errors import InvalidRequest
 from omni_jobs.schemas import MAX_SEED, Job
@@ -132,7 +133,7 @@ def _fields(options: dict[str, Any]) -> dict[str, Any]:
     """The job's fields that the options give; what was not given is left out."""
     given = {name: value for name, value in options.items() if value not in (None, (), False)}
     output = {"format": given.pop("form", None), "quality": given.pop("quality", None)}
-    parameters = dict(_parameter(text) for text in given.pop("parameters", ()))
+    parameters = dict(parameter(text) for text in given.pop("parameters", ()))
     parameters |= {name: given.pop(option) for option, name in SHORTHANDS.items() if option in given}
     inputs = _inputs([*given.pop("inputs", ()), *(f"control_image={path}" for path in given.pop("controls", ()))])
     if inputs:
@@ -150,16 +151,6 @@ def _merged(common: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
     """The body with the options' fields; parameters are joined, and the body wins."""
     parameters = {**common.get("parameters", {}), **body.get("parameters", {})}
     return {**common, **body, **({"parameters": parameters} if parameters else {})}
-
-
-def _parameter(text: str) -> tuple[str, Any]:
-    name, separator, value = text.partition("=")
-    if not separator:
-        raise click.UsageError(f"--parameter {text!r}: write NAME=VALUE.")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
 
 
 def _inputs(texts: Iterable[str]) -> dict[str, list[str | Path]]:

@@ -41,7 +41,7 @@ def test_rules_of_another_process_replace_the_proofs_and_not_the_audits(tmp_path
     omni = Omni(pipeline=pipeline, merge_rules=rules)
     calls = [case("sd3").inputs(n, prompt, 2 + n) for n, prompt in enumerate(UNEQUAL_PROMPTS)]
     found = omni.map(calls)
-    report = omni._engine.executor.model_runner.merge_report()  # type: ignore[attr-defined]
+    report = omni._engine.collective_rpc("merge_report", unique_reply_rank=0)
     assert report["proofs"] == 0
     assert report["audits"] > 0
     assert omni.stats.forwards < omni.stats.calls

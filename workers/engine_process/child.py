@@ -27,9 +27,10 @@ from workers.engine.request import (
     RequestPreview,
     RequestProgress,
 )
+from workers.engine_process.describe import Rates
 from workers.engine_process.extras import plain_metrics
 from workers.engine_process.messages import Channel, RenderRequest
-from workers.engine_process.served import Rates, ServedModel
+from workers.engine_process.served import ServedModel
 from workers.engine_process.spool import write_spool
 from workers.registry import ModelRow
 

@@ -15,6 +15,7 @@ from typing import Any
 from workers.cards import derive_card, tuple_parameters
 from workers.engine_process.requests import CallStyle
 from workers.pictures import has_ip_adapter
+from workers.engine_process.spool import Kind
 from workers.registry import ModelRow
 
 PACKAGES = ("omni-jobs", "torch", "diffusers", "transformers")
@@ -31,6 +32,9 @@ SAMPLE_RATES = (
 )
 
 
+Rates = Mapping[Kind, float]
+
+
 @dataclass(frozen=True)
 class Description:
     """What a worker must know of a pipeline that lives elsewhere.
@@ -43,6 +47,13 @@ class Description:
     style: CallStyle
     frame_rates: Mapping[str, Any]
     sample_rate: float | None
+
+    def rates(self, parameters: Mapping[str, Any], usual_frame_rate: float | None = None) -> Rates:
+        """Frames and samples per second of what a call with these parameters makes, if they are known."""
+        asked = [parameters.get(name, default) for name, default in self.frame_rates.items()]
+        own = next((rate for rate in asked if isinstance(rate, int | float)), None)
+        rates: dict[Kind, float | None] = {"video": own or usual_frame_rate, "audio": self.sample_rate}
+        return {kind: float(rate) for kind, rate in rates.items() if rate}
 
 
 def describe(row: ModelRow, pipeline: Any) -> Description:

@@ -11,16 +11,14 @@ from typing import Any
 from workers.engine.config import OmniDiffusionConfig
 from workers.engine.engine import DiffusionEngine
 from workers.engine.request import DiffusionOutput, EngineEvent
-from workers.engine_process.describe import Description
+from workers.engine_process.describe import Description, Rates
 from workers.engine_process.extras import spool_tensors
 from workers.engine_process.messages import RenderRequest
 from workers.engine_process.outputs import spool_output
 from workers.engine_process.requests import engine_request
-from workers.engine_process.spool import Kind, SpoolFile
+from workers.engine_process.spool import SpoolFile
 from workers.processing import Processing
 from workers.registry import ModelRow
-
-Rates = Mapping[Kind, float]
 
 
 @dataclass(frozen=True)
@@ -51,11 +49,8 @@ class ServedModel:
         self.engine.submit(self.processing.prepare(taken))
 
     def rates_of(self, parameters: Mapping[str, Any]) -> Rates:
-        """Frames and samples per second of what a request with these parameters makes, if they are known."""
-        asked = [parameters.get(name, default) for name, default in self.description.frame_rates.items()]
-        own = next((rate for rate in asked if isinstance(rate, int | float)), None)
-        rates = {"video": own or self.row.frame_rate, "audio": self.description.sample_rate}
-        return {kind: float(rate) for kind, rate in rates.items() if rate}  # type: ignore[misc]
+        """How fast the output of a request with these parameters is to be played."""
+        return self.description.rates(parameters, self.row.frame_rate)
 
     def spool(self, output: DiffusionOutput, folder: Path, rates: Rates) -> tuple[SpoolFile, ...]:
         """The media of an output as files, and its tensors, if it has any, as one more.
