@@ -14,8 +14,8 @@ from typing import Any
 
 from workers.cards import derive_card, tuple_parameters
 from workers.engine_process.requests import CallStyle
-from workers.pictures import has_ip_adapter
 from workers.engine_process.spool import Kind
+from workers.pictures import has_ip_adapter
 from workers.registry import ModelRow
 
 PACKAGES = ("omni-jobs", "torch", "diffusers", "transformers")
