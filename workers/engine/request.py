@@ -75,7 +75,8 @@ class OmniDiffusionRequest:
 
     `images` and `mask` are what the pipeline takes (decoded pictures, or paths of spool files before the runner
     reads them). `arguments`, when given, are the pipeline call's own keyword arguments and win over all else.
-    `deadline` is on the engine's monotonic clock, in seconds.
+    `deadline` is on the engine's monotonic clock, in seconds. `resumable`: checkpoints of it may be asked for.
+    `checkpoint` is one from which it goes on.
     """
 
     prompt: str | None = None
@@ -89,6 +90,8 @@ class OmniDiffusionRequest:
     deadline: float | None = None
     deterministic: bool = False
     preview: bool = False
+    resumable: bool = False
+    checkpoint: bytes | None = field(default=None, repr=False)
 
     @property
     def prompts(self) -> list[dict[str, Any]]:
@@ -137,6 +140,15 @@ class RequestPreview:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestResumed:
+    """A request that came with a checkpoint goes on from `step`, or begins again because it was `refused`."""
+
+    request_id: str
+    step: int
+    refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RequestFinished:
     """Terminal: `output.metrics` holds calls, shared_calls, forwards (its share of them), max_batch, seconds."""
 
@@ -159,4 +171,4 @@ class RequestCanceled:
     request_id: str
 
 
-EngineEvent = RequestProgress | RequestPreview | RequestFinished | RequestFailed | RequestCanceled
+EngineEvent = RequestProgress | RequestPreview | RequestResumed | RequestFinished | RequestFailed | RequestCanceled
