@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from omni_jobs.errors import Misconfigured
+from omni_jobs.errors import ExecutionFailed, Misconfigured
 from omni_jobs.schemas import nearest
 from workers.dialect import engine_config
 from workers.engine import (
@@ -21,11 +21,13 @@ from workers.engine import (
     OmniDiffusionSamplingParams,
     RequestFailed,
     RequestFinished,
+    RequestResumed,
 )
 from workers.processing import Processing, with_defaults
 from workers.prompts import Asked, Prompt, read_prompts
 from workers.registry import read_rows
 from workers.results import OmniRequestOutput, result_of
+from workers.resuming import Resumption, save
 from workers.stepping.running import RunnerStats
 
 
@@ -48,6 +50,7 @@ class Omni:
         self._engine = DiffusionEngine(engine_config(asked), on_event=self._note)
         self._processing = Processing(self._engine.od_config)
         self._ended: dict[str, DiffusionOutput | BaseException] = {}
+        self._resumed: dict[str, RequestResumed] = {}
 
     @classmethod
     def from_toml(cls, path: str | Path, name: str, **options: Any) -> Omni:
@@ -98,6 +101,43 @@ class Omni:
                 if isinstance(output, BaseException):
                     raise output
         return outputs
+
+    def checkpoint(
+        self, call: Mapping[str, Any], *, after_steps: int = 0, after_calls: int = 0, start: bytes | None = None
+    ) -> bytes:
+        """Run one call until so many denoising steps are done, and save it at its next call.
+
+        `after_calls` counts the denoiser calls made here instead. `start` is a checkpoint from which it goes on. The
+        bytes are a safetensors file; `resume` takes it up, in this process or any other that has the same model,
+        versions and kind of device.
+
+        Raises:
+            InvalidRequest: neither number is given, or both.
+            ExecutionFailed: it ended before, or could not be saved from there on; the message says why.
+        """
+        request = OmniDiffusionRequest(arguments=dict(call), resumable=True, checkpoint=start)
+        saved = save(self._engine, request, after_steps, after_calls)
+        end = self._ended.pop(request.request_id, None)
+        if isinstance(end, BaseException):
+            raise end
+        if isinstance(saved, str):
+            raise ExecutionFailed(f"The call was not saved: {saved}.")
+        return saved
+
+    def resume(self, call: Mapping[str, Any], checkpoint: bytes) -> Resumption:
+        """Go on with a call from its checkpoint. `call` is given as it was the first time, generators fresh.
+
+        The output is bit-identical to that of the call run alone without a pause. A checkpoint that is damaged, or
+        of another call, model, version or device, is refused: the call then runs from its start, and
+        `Resumption.refused` says why.
+        """
+        request = OmniDiffusionRequest(arguments=dict(call), checkpoint=checkpoint)
+        self._resumed[request.request_id] = RequestResumed(request.request_id, 0, "it ended before its checkpoint")
+        output = _own_output(self._run([request])[request.request_id])
+        resumed = self._resumed.pop(request.request_id)
+        if isinstance(output, BaseException):
+            raise output
+        return Resumption(output, resumed.step, resumed.refused)
 
     def generate(
         self,
@@ -167,6 +207,8 @@ class Omni:
                 self._ended[request_id] = output
             case RequestFailed(request_id, error):
                 self._ended[request_id] = error
+            case RequestResumed(request_id):
+                self._resumed[request_id] = event
 
 
 def _own_output(end: DiffusionOutput | BaseException) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,13 +17,14 @@ import torch
 from omni_jobs.errors import ExecutionFailed
 from workers.acceleration.hook_caches import HookCaches
 from workers.adapters import Adapters
-from workers.engine.calls import Advance, CallInfo, Failed, Finished, Parked, StepResult
+from workers.engine.calls import Advance, CallInfo, Failed, Finished, StepResult
 from workers.engine.config import LORA_CACHE_BYTES
 from workers.engine.executor import DeviceOutOfMemory
 from workers.engine.request import DiffusionOutput, OmniDiffusionRequest
 from workers.stepping.ambient import Ambient, ProcessorOverlay
 from workers.stepping.book import Served
 from workers.stepping.cache_policies import CachePolicy
+from workers.stepping.checkpoint import Keeper, Refused, Snapshot
 from workers.stepping.clone import PipelineCloner
 from workers.stepping.contracts import run_of
 from workers.stepping.encode_cache import EncodeCache
@@ -30,10 +32,10 @@ from workers.stepping.faults import is_out_of_memory
 from workers.stepping.fiber import RUN_HERE, ComponentCall, Fiber, Raised, Returned, RunHere, Stop
 from workers.stepping.forwards import Forwards, Outcome, SideEffects
 from workers.stepping.labels import Labels
-from workers.stepping.lanes import lane_of
 from workers.stepping.lockstep import ALONE, Lockstep
 from workers.stepping.meter import meter_for
-from workers.stepping.plan import PendingCall, described
+from workers.stepping.parking import pending_call
+from workers.stepping.plan import PendingCall
 from workers.stepping.preview import Previewer
 from workers.stepping.proof import Prover
 from workers.stepping.room import Extent, does_not_fit, extent_of
@@ -72,6 +74,7 @@ class DiffusionModelRunner:
         self._running: dict[str, Running] = {}
         self._pending: dict[int, PendingCall] = {}
         self._call_ids = itertools.count(1)
+        self._keeper = Keeper(pipeline, self._cloner, self._overlay)
         self.device = torch.device(str(getattr(pipeline, "_execution_device", "cpu")))
         self._meter = meter_for(self.device)
         self._labels = Labels()
@@ -84,17 +87,13 @@ class DiffusionModelRunner:
 
     def merge_report(self) -> dict[str, Any]:
         """What is known of merging this model's calls, as JSON: for `models --verbose` and `/metrics`."""
-        return {
-            "proofs": self.prover.proofs,
-            "audits": self.prover.audits,
-            "encode_hits": self.stats.encode_hits,
-            "calls_saved": self.stats.calls_saved,
-            "rules": list(self.prover.rules()),
-            "alone": dict(self.stats.solo_reasons.most_common(10)),
-        }
+        return self.stats.report(self.prover)
 
     def add(self, request: OmniDiffusionRequest) -> Advance:
-        """Start a request and run it to its first call."""
+        """Start a request and run it to its first call, or to where its checkpoint was taken."""
+        return self._begin(request)
+
+    def _begin(self, request: OmniDiffusionRequest, refused: str | None = None) -> Advance:
         cache = StepCache(self._cache_policy, self._forwards.lockstep) if self._cache_policy else None
         running = Running(request, self.adapters.off, cache=cache)
         try:
@@ -112,7 +111,12 @@ class DiffusionModelRunner:
         self._running[request.request_id] = running
         run = run_of(clone, request, arguments)
         running.fiber = Fiber(run, self._overlay, Ambient.capture(fork, running.adapters))
+        self._keeper.follow(running, clone, arguments, refused)
         return self._advance(running, running.fiber.resume())
+
+    def checkpoint(self, request_id: str) -> Snapshot:
+        """Save a request at the call at which it is parked; raises NotSaved."""
+        return self._keeper.take(self._running[request_id])
 
     def execute(self, call_ids: Sequence[int]) -> StepResult:
         """Serve these calls together as far as proof allows, and run each request to its next call.
@@ -208,8 +212,7 @@ class DiffusionModelRunner:
             case PendingCall() as pending:
                 key, label = pending.key(pending.level), self._labels.of(pending)
                 info = CallInfo(request_id, pending.call_id, pending.lane, key, label=label)
-                preview = running.watch.take(running.step) if running.watch else None
-                return Parked(info, running.step, running.steps, preview)
+                return running.parked(info)
             case Returned(value):
                 self._end(running)
                 if running.fiber is not None and not self._running:
@@ -221,11 +224,20 @@ class DiffusionModelRunner:
                 if output.error is not None:
                     return Failed(request_id, ExecutionFailed(output.error))
                 return Finished(request_id, output)
+            case Raised(Refused() as refused):
+                return self._begin_again(running, refused)
             case Raised(error):
                 self._end(running)
                 if is_out_of_memory(error):
                     error = does_not_fit(error, running.extent, self._meter.held_bytes, self._largest)
                 return Failed(request_id, error)
+
+    def _begin_again(self, running: Running, refused: Refused) -> Advance:
+        """The run did not come to where it was saved: the request starts anew, without its checkpoint."""
+        assert running.track is not None
+        self.drop(running.request.request_id)
+        running.track.rewind()
+        return self._begin(replace(running.request, resumable=True, checkpoint=None), str(refused))
 
     def _past_cached_calls(self, running: Running, stop: Stop, call_id: int) -> PendingCall | Returned | Raised:
         """The call at which the request parks, or its end; on the way its step cache answers what it can."""
@@ -240,20 +252,7 @@ class DiffusionModelRunner:
         return stop
 
     def _park(self, running: Running, call: ComponentCall, call_id: int) -> PendingCall:
-        assert running.fiber is not None
-        ambient, adapters = running.fiber.ambient, running.adapters
-        description = described(call)
-        pending = PendingCall(
-            call_id=call_id,
-            request_id=running.request.request_id,
-            fiber=running.fiber,
-            call=call,
-            lane=lane_of(call.component, call.module, call.method),
-            description=description,
-            circumstances=(ambient.modes, self._overlay.key(ambient.processors), *adapters.kind(call.module)),
-            adapters=adapters.key(call.module),
-            solo="deterministic" if running.request.deterministic else description.opaque,
-        )
+        pending = pending_call(running, call, call_id, self._overlay)
         pending.level = self.prover.level(pending)
         self._pending[pending.call_id] = pending
         running.call_id = pending.call_id

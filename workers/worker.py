@@ -15,7 +15,7 @@ import torch
 from omni_jobs.errors import EngineUnavailable, ExecutionFailed, Misconfigured
 from workers.acceleration.warmup import warm_up
 from workers.arguments import arguments_for
-from workers.engine.calls import Advance, Failed, StepResult
+from workers.engine.calls import Advance, Checkpoint, Failed, StepResult
 from workers.engine.config import OmniDiffusionConfig
 from workers.engine.request import OmniDiffusionRequest
 from workers.engine_process.describe import Description, describe
@@ -97,6 +97,11 @@ class DiffusionWorker:
         """See DiffusionExecutor.execute_step."""
         assert self.model_runner is not None
         return self.model_runner.execute(call_ids)
+
+    def checkpoint(self, request_id: str) -> Checkpoint:
+        """See DiffusionExecutor.checkpoint."""
+        assert self.model_runner is not None
+        return self.model_runner.checkpoint(request_id)
 
     def drop_requests(self, request_ids: Sequence[str]) -> None:
         """See DiffusionExecutor.drop_requests."""

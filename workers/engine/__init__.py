@@ -16,6 +16,7 @@ from workers.engine.request import (
     RequestFinished,
     RequestPreview,
     RequestProgress,
+    RequestResumed,
 )
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "RequestFinished",
     "RequestPreview",
     "RequestProgress",
+    "RequestResumed",
     "StepResult",
     "Timing",
     "fixed",

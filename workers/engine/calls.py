@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from workers.engine.request import DiffusionOutput
@@ -49,16 +49,39 @@ class Preview:
 
 
 @dataclass(frozen=True, slots=True)
+class Resumed:
+    """What became of a request's checkpoint: it goes on from `step`, or begins again because it was `refused`."""
+
+    step: int
+    refused: str | None = None
+
+
+class Checkpoint(Protocol):
+    """A request as it stood between two calls. `to_bytes` is slow and may be called from any thread."""
+
+    @property
+    def step(self) -> int:
+        """Denoising iterations that were done."""
+        ...
+
+    def to_bytes(self) -> bytes:
+        """The file from which any process that runs the same model can go on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Parked:
     """The request waits at its next call. `step` of `steps` denoising iterations are done (0 of 0: unknown).
 
-    `preview` is a new picture of it, if it asked for previews and one is due.
+    `preview` is a new picture of it, if it asked for previews and one is due. `resumed` is there once, for a
+    request that came with a checkpoint.
     """
 
     call: CallInfo
     step: int = 0
     steps: int = 0
     preview: Preview | None = None
+    resumed: Resumed | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from workers.engine.request import (
     RequestFinished,
     RequestPreview,
     RequestProgress,
+    RequestResumed,
 )
 
 
@@ -74,6 +75,10 @@ class DiffusionEngine:
     def request_ids(self) -> tuple[str, ...]:
         """The requests in flight."""
         return tuple(self._in_flight)
+
+    def in_flight(self, request_id: str) -> InFlight | None:
+        """What is known of a request in flight."""
+        return self._in_flight.get(request_id)
 
     def advance(self) -> bool:
         """One iteration; False when there was nothing to do."""
@@ -223,12 +228,14 @@ class DiffusionEngine:
     def _apply(self, advances: Sequence[Advance]) -> None:
         for advance in advances:
             match advance:
-                case Parked(call, step, steps, preview):
+                case Parked(call, step, steps, preview, resumed):
                     held = self._in_flight[call.request_id]
+                    if resumed is not None:
+                        self._on_event(RequestResumed(call.request_id, resumed.step, resumed.refused))
                     if preview is not None:
                         picture = (preview.width, preview.height, preview.rgb)
                         self._on_event(RequestPreview(call.request_id, preview.step, *picture))
-                    held.call = call
+                    held.call, held.step = call, step if held.call is not call else held.step
                     self._caps.meet(call.batch_key, call.label)
                     self._batcher.add(call, held.request.priority, held.request.deadline)
                     self._on_event(RequestProgress(call.request_id, call.lane, step, steps))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from omni_jobs.errors import Misconfigured
-from workers.engine.calls import Advance, StepResult
+from workers.engine.calls import Advance, Checkpoint, StepResult
 from workers.engine.config import OmniDiffusionConfig
 from workers.engine.request import OmniDiffusionRequest
 
@@ -23,6 +23,10 @@ BACKENDS = {
 
 class DeviceOutOfMemory(Exception):
     """The batch did not fit and none of its requests advanced; the same calls may be tried in smaller company."""
+
+
+class NotSaved(Exception):
+    """A request could not be saved at its present call; it is well all the same. The message says why."""
 
 
 def resolve_obj_by_qualname(qualname: str) -> Any:
@@ -93,6 +97,14 @@ class DiffusionExecutor(ABC):
         Raises:
             DeviceOutOfMemory: nothing advanced.
         """
+
+    def checkpoint(self, request_id: str) -> Checkpoint:
+        """Save a request at the call at which it is parked; it runs on.
+
+        Raises:
+            NotSaved: it cannot be, or not here.
+        """
+        raise NotSaved("this executor cannot save a request")
 
     @abstractmethod
     def drop_requests(self, request_ids: Sequence[str]) -> None:

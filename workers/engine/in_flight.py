@@ -31,8 +31,9 @@ class Tally:
 
 @dataclass
 class InFlight:
-    """A request the executor holds, and the call it is parked at."""
+    """A request the executor holds, the call it is parked at, and the denoising iterations that are done."""
 
     request: OmniDiffusionRequest
     call: CallInfo | None = None
     tally: Tally = field(default_factory=Tally)
+    step: int = 0

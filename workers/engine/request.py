@@ -75,7 +75,8 @@ class OmniDiffusionRequest:
 
     `images`, `mask` and `inputs` (further pictures, by the pipeline's argument names) are decoded. `arguments`,
     when given, are the pipeline call's own keyword arguments and win over all else. `deadline` is on the engine's
-    monotonic clock, in seconds.
+    monotonic clock, in seconds. `resumable`: checkpoints of it may be asked for. `checkpoint` is one from which it
+    goes on.
     """
 
     prompt: str | None = None
@@ -90,6 +91,8 @@ class OmniDiffusionRequest:
     deadline: float | None = None
     deterministic: bool = False
     preview: bool = False
+    resumable: bool = False
+    checkpoint: bytes | None = field(default=None, repr=False)
 
     @property
     def prompts(self) -> list[dict[str, Any]]:
@@ -139,6 +142,15 @@ class RequestPreview:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestResumed:
+    """A request that came with a checkpoint goes on from `step`, or begins again because it was `refused`."""
+
+    request_id: str
+    step: int
+    refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RequestFinished:
     """Terminal: `output.metrics` holds calls, shared_calls, forwards (its share of them), max_batch, seconds."""
 
@@ -161,4 +173,4 @@ class RequestCanceled:
     request_id: str
 
 
-EngineEvent = RequestProgress | RequestPreview | RequestFinished | RequestFailed | RequestCanceled
+EngineEvent = RequestProgress | RequestPreview | RequestResumed | RequestFinished | RequestFailed | RequestCanceled

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from workers.engine.calls import Advance, StepResult
+from workers.engine.calls import Advance, Checkpoint, StepResult
 from workers.engine.executor import DiffusionExecutor
 from workers.engine.request import OmniDiffusionRequest
 from workers.worker_wrapper import WorkerWrapperBase
@@ -34,6 +34,10 @@ class UniProcDiffusionExecutor(DiffusionExecutor):
     def execute_step(self, call_ids: Sequence[int]) -> StepResult:
         result: StepResult = self.worker.execute_step(call_ids)
         return result
+
+    def checkpoint(self, request_id: str) -> Checkpoint:
+        saved: Checkpoint = self.worker.checkpoint(request_id)
+        return saved
 
     def drop_requests(self, request_ids: Sequence[str]) -> None:
         self.worker.drop_requests(request_ids)

@@ -21,6 +21,8 @@ try:
 except ImportError:  # diffusers before guiders
     BaseGuidance = SchedulerMixin
 
+#: What remembers from step to step; each request has its own.
+STATEFUL = SchedulerMixin | BaseGuidance
 #: Told `(step, steps)` of the request's denoising loop.
 OnStep = Callable[[int, int], None]
 
@@ -68,6 +70,11 @@ class PipelineCloner:
         self.modules: dict[str, nn.Module] = {}
         self._find_modules(pipeline, prefix="", seen=set())
 
+    @property
+    def twins(self) -> dict[str, nn.Module]:
+        """The stand-ins for the modules, by the same names."""
+        return {name: self._twins[id(module)] for name, module in self.modules.items()}
+
     def clone(self, on_step: OnStep) -> Any:
         """A copy for one request. `on_step` follows its denoising loop."""
         return self._clone(self._pipeline, on_step, {})
@@ -106,7 +113,7 @@ class PipelineCloner:
             return self._twins.get(id(value), value)
         if isinstance(value, DiffusionPipeline):
             return self._clone(value, on_step, memo)
-        if isinstance(value, SchedulerMixin | BaseGuidance):
+        if isinstance(value, STATEFUL):
             if id(value) not in memo:
                 memo[id(value)] = copy.deepcopy(value)
             return memo[id(value)]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from types import FrameType
+from typing import Any, Protocol
 
 import greenlet
 import torch
@@ -25,9 +26,12 @@ def own_containers(value: Any) -> Any:
     return value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ComponentCall:
-    """A component of the pipeline was called: `method` is "__call__", "encode" or "decode"."""
+    """A component of the pipeline was called: `method` is "__call__", "encode" or "decode".
+
+    A request that is taken up from a checkpoint is given the arguments that it was saved with.
+    """
 
     component: str
     module: Any
@@ -78,6 +82,18 @@ RUN_HERE = RunHere(ComponentCall.run)
 Stop = ComponentCall | Returned | Raised
 
 
+class Follower(Protocol):
+    """See `Fiber.follower`."""
+
+    def returned(self, call: ComponentCall, output: Any) -> None:
+        """Called in the fiber."""
+        ...
+
+    def stopped(self, stop: Stop) -> Stop:
+        """Called where the fiber was resumed; returns the stop that counts."""
+        ...
+
+
 class FiberKilled(BaseException):
     """Thrown into a dropped fiber so that its frames unwind and free what they hold."""
 
@@ -91,28 +107,47 @@ class Fiber:
         self._greenlet = greenlet.greenlet(self._main)
         self._greenlet.fiber = self
         self._run: Callable[[], Any] | None = run
+        #: Follows the fiber: hears of every call's output before the pipeline goes on with it, and may move the
+        #: fiber on from a stop.
+        self.follower: Follower | None = None
 
     @staticmethod
     def current() -> Fiber | None:
         """The fiber in which the caller runs, if any."""
         return getattr(greenlet.getcurrent(), "fiber", None)
 
-    def park(self, call: ComponentCall) -> Any:
-        """Called inside the fiber: hand the call to the runner and wait for its answer."""
-        return self._greenlet.parent.switch(call)
+    @property
+    def frame(self) -> FrameType | None:
+        """The innermost frame while the fiber is parked."""
+        found: FrameType | None = self._greenlet.gr_frame
+        return found
+
+    def call(self, call: ComponentCall) -> Any:
+        """Called inside the fiber: hand the call to the runner, wait for its answer, return the call's output."""
+        answer = self._greenlet.parent.switch(call)
+        output = answer.run(call) if isinstance(answer, RunHere) else answer
+        if self.follower is not None:
+            self.follower.returned(call, output)
+        return output
 
     def resume(self, answer: Any = None) -> Stop:
         """Continue with the answer to the parked call (or start), up to the next stop."""
+        stop = self.step(answer)
+        return stop if self.follower is None else self.follower.stopped(stop)
+
+    def step(self, answer: Any) -> Stop:
+        """The same, for the follower."""
         return self._switch(lambda: self._greenlet.switch(answer))
 
     def throw(self, error: BaseException) -> Stop:
         """Continue with an error raised at the parked call."""
-        return self._switch(lambda: self._greenlet.throw(error))
+        stop = self._switch(lambda: self._greenlet.throw(error))
+        return stop if self.follower is None else self.follower.stopped(stop)
 
     def kill(self) -> None:
         """Unwind the fiber's frames; harmless if it has ended."""
         if not self._greenlet.dead and self._greenlet.gr_frame is not None:
-            self.throw(FiberKilled())
+            self._switch(lambda: self._greenlet.throw(FiberKilled()))
         self._run = None
 
     def _switch(self, switch: Callable[[], Any]) -> Stop:

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from workers.stepping.fiber import ComponentCall, Fiber, RunHere
+from workers.stepping.fiber import ComponentCall, Fiber
 
 #: Methods, besides calling the module, that run it as a whole.
 WHOLE_METHODS = ("encode", "decode")
@@ -50,8 +50,7 @@ def _interceptor(component: str, module: nn.Module, method: str) -> Callable[...
         # afterwards: until then nobody else may run, so the call does not park.
         if fiber is None or (witness is not None and witness.dtype != dtype_at_rest):
             return call.run()
-        answer = fiber.park(call)
-        return answer.run(call) if isinstance(answer, RunHere) else answer
+        return fiber.call(call)
 
     intercepted.__name__ = method
     return intercepted

@@ -51,11 +51,14 @@ def _trained(prototype: Any, suffix: str = "", splitter: Any = None) -> tuple[li
     if backend.normalizer is not None:
         learner.normalizer = backend.normalizer
     learner.pre_tokenizer = splitter or backend.pre_tokenizer
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     trainer = trainers.BpeTrainer(
+        # Named beforehand, or the trainer numbers the endings in another order in every process.
+        special_tokens=[f"{letter}{suffix}" for letter in alphabet] if suffix else [],
         vocab_size=VOCABULARY_SIZE - 300,
         min_frequency=1,
         show_progress=False,
-        initial_alphabet=[] if splitter else pre_tokenizers.ByteLevel.alphabet(),
+        initial_alphabet=[] if splitter else alphabet,
         end_of_word_suffix=suffix,
     )
     learner.train_from_iterator([f"{word} {word} system\nuser\nassistant\n" for word in _words()], trainer)
