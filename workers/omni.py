@@ -107,9 +107,9 @@ class Omni:
     ) -> bytes:
         """Run one call until so many denoising steps are done, and save it at its next call.
 
-        `after_calls` counts the denoiser calls made here instead. `start` is a checkpoint from which it goes on. The
-        bytes are a safetensors file; `resume` takes it up, in this process or any other that has the same model,
-        versions and kind of device.
+        `after_calls` counts the denoiser calls made here instead. `start` is a checkpoint from which it goes on.
+        The bytes are a safetensors file; `resume` takes it up, in this process or any other that has the same
+        model, versions and kind of device.
 
         Raises:
             InvalidRequest: neither number is given, or both.
