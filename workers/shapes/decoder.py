@@ -4,7 +4,7 @@
 
 It can be trained beside the transformer, on noisy latents of exact pictures. A last stretch with `--drawn-by` a
 trained transformer's folder teaches it to decode what that draws as faithfully as the exact linear inverse does.
-The shipped one took 85 minutes on what was left of a core, and 15 of such a stretch.
+The shipped one took 85 minutes on what was left of a core, and 13 of such a stretch.
 """
 
 from __future__ import annotations

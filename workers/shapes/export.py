@@ -26,6 +26,14 @@ def export(folder: Path, weights: Path) -> None:
     vae = AutoencoderKL.from_pretrained(folder / "vae")
     pipeline_of(trainee.eval(), vae).save_pretrained(weights, safe_serialization=True)
     _name_tokenizers(weights)
+    _forget_origin(weights / "vae" / "config.json")
+
+
+def _forget_origin(config_file: Path) -> None:
+    """A loaded part says which folder it came from, which means nothing elsewhere."""
+    config = json.loads(config_file.read_text())
+    config.pop("_name_or_path", None)
+    config_file.write_text(json.dumps(config, indent=2) + "\n")
 
 
 def _name_tokenizers(weights: Path) -> None:

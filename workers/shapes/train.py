@@ -4,9 +4,9 @@
     python -m workers.shapes.train --folder /tmp/shapes --minutes 40 --continue
 
 Rectified flow on fixed latents (`latents.py`), generation first and edits joined in after a while. The run can
-be stopped at any time and continued from its last checkpoint. The shipped weights took 88 minutes, on about half
-of a core that others used too, and a last stretch of 25 at `--peak 0.8`; their first 1,158 steps had TOP_SHARE
-at 0.3 and EMA at 0.997, and thin shapes were preferred (`data.py`) only in the last stretch.
+be stopped at any time and continued from its last checkpoint. The shipped weights took three runs on about half of a
+core that others used too: 88 minutes, 25 at `--peak 0.8`, and 75 that began with the exported networks
+(`--start-from`) at `--peak 0.9 --edit-share 0.35`. Thin shapes were preferred (`data.py`) in the last two.
 """
 
 from __future__ import annotations
