@@ -4,8 +4,8 @@
     python -m workers.shapes.train --folder /tmp/shapes --minutes 40 --continue
 
 Rectified flow on fixed latents (`latents.py`), generation first and edits joined in after a while. The run can
-be stopped at any time and continued from its last checkpoint. The shipped weights took three runs on about half of a
-core that others used too: 88 minutes, 25 at `--peak 0.8`, and 75 that began with the exported networks
+be stopped at any time and continued from its last checkpoint. The shipped weights took three runs on about half
+of a core that others used too: 88 minutes, 25 at `--peak 0.8`, and 75 that began with the exported networks
 (`--start-from`) at `--peak 0.9 --edit-share 0.35`. Thin shapes were preferred (`data.py`) in the last two.
 """
 
