@@ -6,7 +6,10 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
+
+import numpy as np
 
 from workers.engine import (
     Advance,
@@ -20,7 +23,10 @@ from workers.engine import (
     Parked,
     StepResult,
 )
+from workers.engine_process.describe import Description, describe
+from workers.executors.simulated import SimulatedPipeline
 from workers.executors.worker_proc import Place, WorkerProc
+from workers.registry import ModelRow
 
 
 class Odd(Exception):
@@ -86,7 +92,17 @@ class LightWorker:
         del self.running[call_id]
         if request.prompt == f"fail on {self.place.rank}":
             return Failed(request.request_id, ArithmeticError("went wrong"))
+        if request.prompt == "draw":
+            return Finished(
+                request.request_id, DiffusionOutput(SimpleNamespace(images=np.zeros((1, 8, 8, 3), "u1")))
+            )
         return Finished(request.request_id, DiffusionOutput(output=f"{request.prompt}, by rank {self.place.rank}"))
+
+    def describe(self, row: ModelRow) -> Description:
+        return describe(row, SimulatedPipeline())
+
+    def merge_report(self) -> None:
+        """There is nothing to merge."""
 
     def drop_requests(self, request_ids: Sequence[str]) -> None:
         self.running = {call: held for call, held in self.running.items() if held.request_id not in request_ids}

@@ -6,15 +6,15 @@ import os
 from pathlib import Path
 
 
-def children() -> set[int]:
-    """Process ids of our children, zombies included."""
+def children(parent: int | None = None) -> set[int]:
+    """Process ids of a process's children (ours by default), zombies included."""
     found = set()
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
             facts = status.read_text().rpartition(")")[2].split()
         except OSError:
             continue  # it ended while we looked
-        if int(facts[1]) == os.getpid():
+        if int(facts[1]) == (parent or os.getpid()):
             found.add(int(status.parent.name))
     return found
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from omni_jobs.errors import EngineUnavailable, ExecutionFailed, Misconfigured
+from tests.executors.light_executor import LightExecutor
 from tests.executors.light_rank import LightWorker
 from tests.executors.processes import children, shared_memory
 from tests.stepping.pipelines import tiny
@@ -21,12 +22,6 @@ from workers.executors.multiproc import MultiProcDiffusionExecutor
 from workers.executors.uni import UniProcDiffusionExecutor
 
 WAIT_SECONDS = 30
-
-
-class LightExecutor(MultiProcDiffusionExecutor):
-    """The executor with ranks that need no torch."""
-
-    rank_module = "tests.executors.light_rank"
 
 
 Start = Callable[..., DiffusionEngine]
@@ -211,10 +206,11 @@ def test_executors_are_chosen_by_number_class_or_name() -> None:
     assert chosen(num_gpus=2) is MultiProcDiffusionExecutor
     assert chosen(distributed_executor_backend="mp") is MultiProcDiffusionExecutor
     assert chosen(distributed_executor_backend=LightExecutor) is LightExecutor
-    assert chosen(distributed_executor_backend="tests.executors.test_ranks.LightExecutor") is LightExecutor
+    named = "tests.executors.light_executor.LightExecutor"
+    assert chosen(distributed_executor_backend=named) is LightExecutor
     for wrong in (
         "ray",
-        "tests.executors.test_ranks.Absent",
+        f"{named}s",
         LightWorker,
         "tests.executors.test_ranks.LightWorker",
     ):

@@ -127,6 +127,12 @@ class DiffusionExecutor(ABC):
         An executor without processes of its own has no such moment.
         """
 
+    def abandon(self) -> None:  # noqa: B027
+        """End processes of its own and wait for them, from any thread: this process is about to end.
+
+        An executor without any has nothing to do.
+        """
+
     @abstractmethod
     def check_health(self) -> None:
         """Raise EngineUnavailable if the devices can serve no more."""

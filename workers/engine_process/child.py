@@ -87,9 +87,9 @@ class EngineChild:
         return {name: report for name, report in reports.items() if report is not None}
 
     def close(self) -> None:
-        """Release the devices: the processes of a model on several end with this one, and are waited for."""
-        for model in self._models.values():
-            model.engine.executor.shutdown()
+        """End the processes of models on several devices, and wait for them; from any thread, the last call."""
+        for model in tuple(self._models.values()):
+            model.engine.executor.abandon()
 
     def handle(self, message: dict[str, Any]) -> None:
         """One message of the worker, on the reader's thread."""
@@ -210,6 +210,7 @@ def main(descriptor: int) -> int:
     def read() -> None:
         for message in messages:
             child.handle(message)
+        child.close()
         os._exit(0)  # the worker is gone: end, whatever the device is doing
 
     threading.Thread(target=read, name="requests", daemon=True).start()

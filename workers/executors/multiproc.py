@@ -114,6 +114,9 @@ class MultiProcDiffusionExecutor(DiffusionExecutor):
     def check_health(self) -> None:
         self._group.check_health()
 
+    def abandon(self) -> None:
+        self._release()
+
     def shutdown(self) -> None:
         self._release()
 

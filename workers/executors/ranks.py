@@ -27,7 +27,7 @@ from workers.executors.wire import READY, Call, Reply, messages, packed
 log = structlog.get_logger(__name__)
 
 #: Time that a rank has to end by itself once its connection is closed.
-CLOSE_SECONDS = 2.0
+CLOSE_SECONDS = 1.0
 
 
 @dataclass
