@@ -26,6 +26,7 @@ class OmniDiffusionConfig:
     `distributed_executor_backend` is "uni", "mp", "simulated", a class, or a class's qualified name; `None` picks
     "uni" for one device and "mp" above. `caps` is "measured" or "fixed(n)"; what is measured is kept in
     `caps_file`, if given. `offline` favours throughput over the wait of any single request (see Batcher).
+    `checkpoint_seconds` of device time lie between two checkpoints of a resumable request; 0 makes none.
     With `lora_folder` the model must be able to have adapters; `lora_cache_bytes` bounds those that are loaded and
     not in use.
     """
@@ -57,4 +58,5 @@ class OmniDiffusionConfig:
     merge_rules: Sequence[Mapping[str, Any]] = ()
     lora_folder: str | None = None
     lora_cache_bytes: int = LORA_CACHE_BYTES
+    checkpoint_seconds: float = 0.0
     executor_options: Mapping[str, Any] = field(default_factory=dict)

@@ -17,7 +17,7 @@ from workers.engine.caps import MeasuredCaps, cap_policy
 from workers.engine.caps_file import CapsFile
 from workers.engine.config import OmniDiffusionConfig
 from workers.engine.executor import DeviceOutOfMemory, DiffusionExecutor
-from workers.engine.in_flight import InFlight
+from workers.engine.in_flight import HandBack, InFlight, output_of
 from workers.engine.request import (
     DiffusionOutput,
     EngineEvent,
@@ -29,6 +29,7 @@ from workers.engine.request import (
     RequestProgress,
     RequestResumed,
 )
+from workers.engine.saving import Saving
 
 
 class DiffusionEngine:
@@ -54,7 +55,8 @@ class DiffusionEngine:
         self._batcher = Batcher(cap or self._caps, od_config.offline)
         self._on_event = on_event or (lambda _event: None)
         self._on_batch = on_batch or (lambda _ids: None)
-        self._inbox: SimpleQueue[OmniDiffusionRequest | str] = SimpleQueue()
+        self._saving = Saving(od_config.checkpoint_seconds, self.executor, lambda event: self._on_event(event))
+        self._inbox: SimpleQueue[OmniDiffusionRequest | HandBack | str] = SimpleQueue()
         self._in_flight: dict[str, InFlight] = {}
         self._arrived: list[OmniDiffusionRequest] = []
         self._is_draining = False
@@ -66,6 +68,10 @@ class DiffusionEngine:
     def cancel(self, request_id: str) -> None:
         """Drop a request before its next call; ends in RequestCanceled. Safe from any thread."""
         self._inbox.put(request_id)
+
+    def hand_back(self, request_id: str) -> None:
+        """Save a request at its present call, then drop it as `cancel` does. Safe from any thread."""
+        self._inbox.put(HandBack(request_id))
 
     @property
     def is_idle(self) -> bool:
@@ -95,14 +101,8 @@ class DiffusionEngine:
         previous, wanted = self._on_event, {request.request_id for request in requests}
 
         def collect(event: EngineEvent) -> None:
-            if event.request_id in wanted:
-                match event:
-                    case RequestFinished(request_id, output):
-                        ended[request_id] = output
-                    case RequestFailed(request_id, error):
-                        ended[request_id] = DiffusionOutput(error=f"{type(error).__name__}: {error}")
-                    case RequestCanceled(request_id):
-                        ended[request_id] = DiffusionOutput(error="canceled")
+            if event.request_id in wanted and (output := output_of(event)) is not None:
+                ended[event.request_id] = output
             previous(event)
 
         self._on_event = collect
@@ -159,6 +159,8 @@ class DiffusionEngine:
                 item = self._inbox.get_nowait()
             except Empty:
                 break
+            if isinstance(item, HandBack):
+                item = self._saving.last(self._in_flight.get(item.request_id), item)
             if isinstance(item, str):
                 self._drop(item, RequestCanceled(item))
                 self._arrived = [request for request in self._arrived if request.request_id != item]
@@ -222,7 +224,7 @@ class DiffusionEngine:
         for call in batch:
             # A call handed back after an out-of-memory has not been served.
             if id(call) not in moved:
-                self._in_flight[call.request_id].tally.count(call.lane, len(batch), result)
+                self._in_flight[call.request_id].count(call.lane, len(batch), result)
         self._apply(result.advances)
 
     def _apply(self, advances: Sequence[Advance]) -> None:
@@ -235,10 +237,10 @@ class DiffusionEngine:
                     if preview is not None:
                         picture = (preview.width, preview.height, preview.rgb)
                         self._on_event(RequestPreview(call.request_id, preview.step, *picture))
-                    held.call, held.step = call, step if held.call is not call else held.step
                     self._caps.meet(call.batch_key, call.label)
                     self._batcher.add(call, held.request.priority, held.request.deadline)
                     self._on_event(RequestProgress(call.request_id, call.lane, step, steps))
+                    self._saving.parked(held, call, step)
                 case Finished(request_id, output):
                     held = self._in_flight.pop(request_id)
                     output.metrics |= vars(held.tally)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from workers.engine.calls import CallInfo, Lane, StepResult
-from workers.engine.request import OmniDiffusionRequest
+from workers.engine.request import (
+    DiffusionOutput,
+    EngineEvent,
+    OmniDiffusionRequest,
+    RequestCanceled,
+    RequestFailed,
+    RequestFinished,
+)
 
 
 @dataclass
@@ -29,11 +36,39 @@ class Tally:
         self.max_batch = max(self.max_batch, size)
 
 
+@dataclass(frozen=True)
+class HandBack:
+    """Asks for a request to be saved and dropped."""
+
+    request_id: str
+
+
 @dataclass
 class InFlight:
-    """A request the executor holds, the call it is parked at, and the denoising iterations that are done."""
+    """A request the executor holds, the call it is parked at, and the denoising iterations that are done.
+
+    `unsaved_seconds` is the device time since its last checkpoint.
+    """
 
     request: OmniDiffusionRequest
     call: CallInfo | None = None
     tally: Tally = field(default_factory=Tally)
     step: int = 0
+    unsaved_seconds: float = 0.0
+
+    def count(self, lane: Lane, batch: int, result: StepResult) -> None:
+        """A forward served its call, in a batch of so many."""
+        self.tally.count(lane, batch, result)
+        self.unsaved_seconds += result.seconds
+
+
+def output_of(event: EngineEvent) -> DiffusionOutput | None:
+    """What a request ended with, its error as text; None if the event ends nothing."""
+    match event:
+        case RequestFinished(_, output):
+            return output
+        case RequestFailed(_, error):
+            return DiffusionOutput(error=f"{type(error).__name__}: {error}")
+        case RequestCanceled():
+            return DiffusionOutput(error="canceled")
+    return None

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from workers.engine.calls import Lane
+from workers.engine.calls import Checkpoint, Lane
 
 
 def _new_request_id() -> str:
@@ -151,6 +151,23 @@ class RequestResumed:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestCheckpoint:
+    """A request was saved with `step` iterations done; it runs on, unless it is being handed back."""
+
+    request_id: str
+    step: int
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class RequestNotSaved:
+    """A checkpoint was due and could not be taken; the request is well."""
+
+    request_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RequestFinished:
     """Terminal: `output.metrics` holds calls, shared_calls, forwards (its share of them), max_batch, seconds."""
 
@@ -173,4 +190,13 @@ class RequestCanceled:
     request_id: str
 
 
-EngineEvent = RequestProgress | RequestPreview | RequestResumed | RequestFinished | RequestFailed | RequestCanceled
+EngineEvent = (
+    RequestProgress
+    | RequestPreview
+    | RequestResumed
+    | RequestCheckpoint
+    | RequestNotSaved
+    | RequestFinished
+    | RequestFailed
+    | RequestCanceled
+)

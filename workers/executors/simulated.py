@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,10 +21,11 @@ import numpy as np
 
 from omni_jobs.errors import ExecutionFailed, Misconfigured
 from omni_jobs.schemas import nearest
-from workers.engine.calls import Advance, CallInfo, Failed, Finished, Lane, Parked, StepResult
-from workers.engine.executor import DeviceOutOfMemory, DiffusionExecutor
+from workers.engine.calls import Advance, CallInfo, Checkpoint, Failed, Finished, Lane, Parked, StepResult
+from workers.engine.executor import DeviceOutOfMemory, DiffusionExecutor, NotSaved
 from workers.engine.request import DiffusionOutput, OmniDiffusionRequest
 from workers.engine_process.describe import Description, describe
+from workers.executors.simulated_checkpoint import SimulatedCheckpoint, fingerprint_of, resumed_at
 from workers.registry import ModelRow
 
 DEFAULTS = {"width": 64, "height": 64, "num_inference_steps": 4, "guidance_scale": 1.0}
@@ -113,10 +114,7 @@ class SimulatedExecutor(DiffusionExecutor):
         return f"simulated {self._costs}"
 
     def add_requests(self, requests: Sequence[OmniDiffusionRequest]) -> list[Advance]:
-        for request in requests:
-            steps = int((DEFAULTS | _arguments(request))["num_inference_steps"])
-            self._runs[request.request_id] = Run(request, steps)
-        return [self._park(request.request_id) for request in requests]
+        return [self._begin(request) for request in requests]
 
     def execute_step(self, call_ids: Sequence[int]) -> StepResult:
         batch = [self._calls[call_id] for call_id in call_ids]
@@ -128,6 +126,12 @@ class SimulatedExecutor(DiffusionExecutor):
         for call_id in call_ids:
             del self._calls[call_id]
         return StepResult(tuple(self._advance(request_id) for request_id in batch), seconds)
+
+    def checkpoint(self, request_id: str) -> Checkpoint:
+        run = self._runs[request_id]
+        if not run.step:
+            raise NotSaved("no denoiser call has been made yet")
+        return SimulatedCheckpoint(run.step, fingerprint_of(run.request))
 
     def drop_requests(self, request_ids: Sequence[str]) -> None:
         for request_id in request_ids:
@@ -158,6 +162,14 @@ class SimulatedExecutor(DiffusionExecutor):
     def shutdown(self) -> None:
         self._runs.clear()
         self._calls.clear()
+
+    def _begin(self, request: OmniDiffusionRequest) -> Parked:
+        run = Run(request, int((DEFAULTS | _arguments(request))["num_inference_steps"]))
+        self._runs[request.request_id] = run
+        resumed = resumed_at(request) if request.checkpoint is not None else None
+        if resumed is not None and resumed.refused is None:
+            run.step, run.lane = resumed.step, Lane.DENOISE if resumed.step < run.steps else Lane.DECODE
+        return replace(self._park(request.request_id), resumed=resumed)
 
     def _park(self, request_id: str) -> Parked:
         run = self._runs[request_id]

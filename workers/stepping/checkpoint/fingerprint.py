@@ -59,7 +59,8 @@ def model_facts(pipeline: Any, modules: Mapping[str, nn.Module]) -> dict[str, st
 def request_facts(request: OmniDiffusionRequest, arguments: Mapping[str, Any]) -> dict[str, str]:
     """The part that is a request's own; made before it runs, because pipelines write into what they are given."""
     digest = hashlib.blake2b(digest_size=16)
-    asked = [request.prompt, request.negative_prompt, request.images, request.mask, vars(request.sampling_params)]
+    pictures = [request.images, request.mask, dict(request.inputs)]
+    asked = [request.prompt, request.negative_prompt, pictures, vars(request.sampling_params)]
     for part in _content([asked, arguments]):
         digest.update(part)
     facts = {
