@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from diffusers import DiffusionPipeline, EulerDiscreteScheduler, ModelMixin
 from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.utils.torch_utils import randn_tensor
 from torch import nn
 
 
@@ -59,9 +60,10 @@ class BlockPipeline(DiffusionPipeline):
         height: int = 16,
         width: int = 16,
     ) -> torch.Tensor:
-        self.scheduler.set_timesteps(num_inference_steps)
+        device = self._execution_device
+        self.scheduler.set_timesteps(num_inference_steps, device=device)
         shape = (1, height * width // 64, 8)
-        latents = torch.randn(shape, generator=generator, dtype=self.transformer.dtype)
+        latents = randn_tensor(shape, generator=generator, device=device, dtype=self.transformer.dtype)
         with self.progress_bar(total=num_inference_steps) as bar:
             for timestep in self.scheduler.timesteps:
                 sample = self.scheduler.scale_model_input(latents, timestep)
