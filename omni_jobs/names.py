@@ -76,6 +76,8 @@ KEY_PATTERNS: dict[str, str] = {
     "sweep": "sweep",
     # String: a worker was asked to drain; it takes the key away when it heard.
     "drain": "drain:%s",
+    # List: what a worker was asked to do with its models, JSON; it takes them when it beats.
+    "changes": "changes:%s",
     # Sorted set of worker ids by end of life, and the state of one, JSON.
     "workers": "workers",
     "worker": "worker:%s",

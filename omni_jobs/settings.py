@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import ByteSize, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from omni_jobs.errors import Misconfigured
@@ -46,6 +46,12 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = Field(None, description="Key sent to the HTTP API.")
     slots: int = Field(16, ge=1, le=1024, description="Jobs in flight per worker.")
     reserved_slots: int = Field(1, ge=0, description="Slots kept for jobs of priority 8 and 9.")
+    memory_budget_bytes: ByteSize | None = Field(
+        None, description="Weights that a worker's models may hold on its device together; 40GiB can be said."
+    )
+    sleep_budget_bytes: ByteSize | None = Field(
+        None, description="Weights that may sleep in host memory; what does not fit is unloaded."
+    )
     lease_seconds: float = Field(15.0, ge=0.5, description="A lease not renewed for so long is lost.")
     reconcile_seconds: float = Field(5.0, gt=0, description="Time between two sweeps of the reconciler.")
     max_attempts: int = Field(5, ge=1, le=100, description="Attempts that a job may spend.")

@@ -44,7 +44,7 @@ REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "cfg_parallel_size": ((None, 1), _PARALLEL),
     "vae_patch_parallel_size": ((None, 1), _PARALLEL),
     "lora_path": ((None,), "adapters belong to requests: give `lora_request` with the sampling parameters"),
-    "enable_sleep_mode": ((None, False), "memory is not handed back while a pipeline is loaded"),
+    "enable_sleep_mode": ((None, False, True), "it is a switch: `Omni.sleep` and `wake_up` always work"),
     "step_execution": ((None, True), "every pipeline is stepped"),
 }
 

@@ -20,6 +20,8 @@ import structlog
 from omni_jobs import __version__, queue
 from omni_jobs.errors import OmniJobsError
 from omni_jobs.schemas import Deployment, ModelCard, WorkerInfo
+from workers.engine_process import Action
+from workers.engine_process.state import MOVING
 
 if TYPE_CHECKING:
     from workers.service import WorkerService
@@ -71,6 +73,7 @@ class Housekeeping:
                 self._publish()
                 self._beat()
                 self._sweep()
+                self._hear_changes()
                 self._hear_drain()
             except OmniJobsError as error:
                 log.warning("housekeeping interrupted", error=str(error))
@@ -79,6 +82,16 @@ class Housekeeping:
             self._service.store.forget_worker(self._service.id)
         except OmniJobsError as error:
             log.warning("goodbye not heard", error=str(error))
+
+    def _hear_changes(self) -> None:
+        """An operator may load, unload, wake models, or put them to sleep (`omni-jobs workers models`)."""
+        engine = self._service.engine
+        for action, model in self._service.store.take_changes(self._service.id):
+            if model not in engine.models or action not in list(Action):
+                log.warning("change not understood", action=action, model=model)
+                continue
+            log.info("asked to change a model", action=action, model=model)
+            engine.change(Action(action), model)
 
     def _hear_drain(self) -> None:
         """An operator may ask this worker to hand its jobs back and end (`omni-jobs workers drain`)."""
@@ -109,7 +122,7 @@ class Housekeeping:
     def _told(self, name: str, phase: str) -> str:
         """A model's phase as others see it: ready only once its card is there."""
         unpublished = phase == "ready" and name not in self._published
-        return "loading" if unpublished or phase == "starting" else phase
+        return "loading" if unpublished or phase in MOVING else phase
 
     def _details(self) -> dict[str, Any]:
         engine = self._service.engine

@@ -169,6 +169,18 @@ class Omni:
         rules: list[dict[str, Any]] = self._engine.collective_rpc("proven_rules", unique_reply_rank=0)
         return rules
 
+    def sleep(self, level: int = 1) -> None:
+        """Free the device between calls: the weights wait in host memory; at level 2 they are dropped.
+
+        Raises:
+            Misconfigured: the weights must stay where they are.
+        """
+        self._engine.collective_rpc("sleep", args=(level,))
+
+    def wake_up(self) -> None:
+        """Bring the weights back; calls work again."""
+        self._engine.collective_rpc("wake_up")
+
     def close(self) -> None:
         """Release the pipeline."""
         self._engine.close()

@@ -69,7 +69,7 @@ class DiffusionModelRunner:
         self.hook_caches = HookCaches(pipeline, self._cloner.modules)
         self._forwards = Forwards(self._overlay, lockstep)
         self.prover = Prover(self._forwards, given=merge_rules)
-        self._encodings = EncodeCache(lockstep)
+        self.encodings = EncodeCache(lockstep)
         self._previewer = Previewer(self._cloner.modules)
         self._running: dict[str, Running] = {}
         self._pending: dict[int, PendingCall] = {}
@@ -125,7 +125,7 @@ class DiffusionModelRunner:
             DeviceOutOfMemory: nothing advanced.
         """
         batch = [self._pending[call_id] for call_id in call_ids]
-        originals, repeats = self._encodings.without_repeats(batch)
+        originals, repeats = self.encodings.without_repeats(batch)
         started, mark = time.perf_counter(), self._meter.start()
         try:
             # Group again: what was learned since the calls parked may have tightened their keys.
@@ -181,7 +181,7 @@ class DiffusionModelRunner:
 
     def _answer(self, call: PendingCall, answer: Any, shared: bool) -> Advance:
         """Resume a fiber with its call's output; encodings come from memory, or are remembered on the way."""
-        running, key = self._running[call.request_id], self._encodings.key(call)
+        running, key = self._running[call.request_id], self.encodings.key(call)
         if isinstance(answer, Outcome):
             call.fiber.ambient.keep(answer.traces)
             answer = answer.output
@@ -192,7 +192,7 @@ class DiffusionModelRunner:
                 self._forwards.lockstep.meet("run here")
             return self._advance(running, call.fiber.resume(answer))
         if answer is RUN_HERE:
-            remembered = self._encodings.get(key, alone=call.solo is not None)
+            remembered = self.encodings.get(key, alone=call.solo is not None)
             if remembered is not None:
                 self.stats.encode_hits += 1
                 return self._advance(running, call.fiber.resume(remembered))
@@ -202,7 +202,7 @@ class DiffusionModelRunner:
                 return self._advance(running, call.fiber.resume(effect.outcome.output))
             except Exception as error:  # noqa: BLE001 - raised where the pipeline called, as it would have been
                 return self._advance(running, call.fiber.throw(error))
-        self._encodings.put(key, answer, alone=not shared)
+        self.encodings.put(key, answer, alone=not shared)
         return self._advance(running, call.fiber.resume(answer))
 
     def _advance(self, running: Running, stop: Stop) -> Advance:

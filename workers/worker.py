@@ -22,6 +22,7 @@ from workers.engine_process.describe import Description, describe
 from workers.loader import load_pipeline
 from workers.registry import ModelRow
 from workers.runner import DiffusionModelRunner
+from workers.sleeping import put_to_sleep, wake_up
 from workers.stepping.cache_config import cache_policy
 from workers.stepping.lockstep import ALONE, Lockstep
 from workers.stepping.meter import device_facts
@@ -85,6 +86,24 @@ class DiffusionWorker:
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+    def sleep(self, level: int = 1) -> None:
+        """Free the device: at level 1 the weights wait in host memory, at level 2 they are dropped.
+
+        Raises:
+            Misconfigured: the weights must stay where they are. ExecutionFailed: requests are in flight.
+        """
+        if level == 2:
+            self.unload_model()
+        elif self.model_runner is not None:
+            put_to_sleep(self.model_runner, self.od_config)
+
+    def wake_up(self) -> None:
+        """Bring back what `sleep` took away; weights that were dropped are loaded anew."""
+        if self.model_runner is None:
+            self.load_model(self.od_config)
+        else:
+            wake_up(self.model_runner)
 
     def add_requests(self, requests: Sequence[OmniDiffusionRequest]) -> list[Advance]:
         """See DiffusionExecutor.add_requests."""

@@ -50,7 +50,7 @@ def estimate_seconds(position: int, slots: int, pace: Pace, units: float) -> flo
 
 def slots_for(model: str, workers: Sequence[WorkerInfo]) -> int:
     """Slots of live workers that serve a model now."""
-    return sum(one.slots for one in workers if one.models.get(model) == "ready" and one.state == "ready")
+    return sum(one.slots for one in workers if one.serves(model))
 
 
 class Estimates:

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from omni_jobs.celery_tasks import broker_settings, producer_app, send_doorbell
 from omni_jobs.errors import OmniJobsError
 from omni_jobs.names import model_queue, new_id
-from omni_jobs.schemas import WorkerInfo
+from omni_jobs.schemas import SERVING, WorkerInfo
 from omni_jobs.schemas.record import Record
 from omni_jobs.store import JobStore
 
@@ -52,16 +52,18 @@ class Readiness:
     def _look(self) -> Ready:
         try:
             states = model_states(self._store.workers(), [card.name for card in self._store.cards()])
-            models = {name: self._probe(name) if state == "ready" else state for name, state in states.items()}
+            models = {name: self._probe(name, state) for name, state in states.items()}
         except (OmniJobsError, KombuError, RedisError, OSError) as error:
             LOG.warning("not ready", error=str(error))
             return Ready(is_ready=False, models={}, detail="The queue does not answer.")
-        is_ready = "ready" in models.values()
+        is_ready = not SERVING.isdisjoint(models.values())
         detail = "Jobs are taken." if is_ready else "No worker takes jobs."
         return Ready(is_ready=is_ready, models=models, detail=detail)
 
-    def _probe(self, model: str) -> str:
+    def _probe(self, model: str, state: str) -> str:
         """Sends a doorbell; the queue's end is taken first, so that it moves exactly when somebody consumes."""
+        if state not in SERVING:
+            return state
         store = self._store
         prefix = broker_settings(store.broker_url, store.keys.prefix)["broker_transport_options"][
             "global_keyprefix"
@@ -74,13 +76,13 @@ class Readiness:
             if time.monotonic() > ends:
                 return "a worker lives and takes no messages"
             time.sleep(LOOK_SECONDS)
-        return "ready"
+        return state
 
 
 def model_states(workers: Sequence[WorkerInfo], known: Sequence[str]) -> dict[str, str]:
-    """A word for each model: ready, loading, failed, draining, or that nobody serves it."""
+    """A word for each model: its best state on any worker, draining, or that nobody serves it."""
     words = {name: "no live worker" for name in known}
-    for rank in ("failed", "draining", "loading", "ready"):
+    for rank in ("failed", "draining", "loading", "unloaded", "asleep", "ready"):
         for worker in workers:
             for model, state in worker.models.items():
                 word = "draining" if worker.state == "draining" else state

@@ -20,6 +20,7 @@ from omni_jobs.cli.plan import Plan, children, worker_names
 from omni_jobs.errors import Misconfigured, QueueUnavailable
 from omni_jobs.lifeline import end_with_input
 from omni_jobs.logs import configure_logs
+from omni_jobs.schemas import SERVING
 from omni_jobs.settings import Settings
 from omni_jobs.supervisor import Supervisor
 
@@ -134,7 +135,7 @@ class Watch:
         names = set(worker_names(self.plan))
         states = {model: state for info in alive if info.id in names for model, state in info.models.items()}
         loading = len(names - {info.id for info in alive}) or "loading" in states.values()
-        if loading or "ready" not in states.values() or not self._api_answers():
+        if loading or SERVING.isdisjoint(states.values()) or not self._api_answers():
             return
         self.is_ready = True
         models = {
@@ -143,7 +144,8 @@ class Watch:
         }
         failed = f" failed={models['failed']}" if "failed" in models else ""
         address = f" {self.plan.api_url}" if self.plan.api_url else ""
-        click.echo(f"ready{address} models={models['ready']}{failed} pid={os.getpid()}")
+        served = ",".join(sorted(model for model, state in states.items() if state in SERVING))
+        click.echo(f"ready{address} models={served}{failed} pid={os.getpid()}")
         sys.stdout.flush()
 
     def _api_answers(self) -> bool:

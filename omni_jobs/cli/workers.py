@@ -1,7 +1,8 @@
-"""The pool from the inside: `workers list` and `workers drain`. They talk to Redis, as workers do."""
+"""The pool from the inside: `workers list`, `drain` and `models`. They talk to Redis, as workers do."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,11 +15,15 @@ from rich.table import Table
 
 from omni_jobs.cli import show
 from omni_jobs.cli.context import Cli, command, read_service
-from omni_jobs.errors import NotFound
+from omni_jobs.errors import ExecutionFailed, NotFound
 from omni_jobs.schemas import WorkerInfo, nearest
 
 if TYPE_CHECKING:
     from omni_jobs.store import JobStore
+
+#: Pause between two looks at a worker, and the time by which it has surely heard a wish.
+LOOK_SECONDS = 0.2
+HEARD_SECONDS = 3.0
 
 
 @click.group()
@@ -60,6 +65,61 @@ def drain(cli: Cli, worker_ids: tuple[str, ...]) -> None:
             show.print_json({"worker": one.id, "jobs": one.in_flight})
         else:
             click.echo(f"{one.id} drains; {one.in_flight} jobs go back to the queue without spending an attempt")
+
+
+#: What can be done with a model of a worker, and the states that it is then in.
+CHANGES: dict[str, tuple[str, ...]] = {
+    "load": ("ready",),
+    "wake": ("ready",),
+    "sleep": ("asleep", "unloaded"),
+    "unload": ("unloaded",),
+}
+
+
+@workers.command("models")
+@click.argument("worker_id", metavar="WORKER")
+@click.argument("action", required=False, type=click.Choice(list(CHANGES)))
+@click.argument("model", required=False)
+@click.option("--timeout", type=click.FloatRange(0), default=600.0, show_default=True, help="Seconds to wait.")
+@command
+def change_model(cli: Cli, worker_id: str, action: str | None, model: str | None, timeout: float) -> None:
+    """A worker's models and their states; or load, unload, sleep or wake one of them.
+
+    A model that is asleep or unloaded is brought back by itself when a job asks for it.
+    """
+    with opened_store(cli) as store:
+        found = _find({one.id: one for one in store.workers()}, worker_id)
+        if action is not None:
+            if model is None or model not in found.models:
+                remedy = nearest(model or "", found.models)
+                raise NotFound(f"Worker {worker_id} has no model {model!r}.", field="model", remedy=remedy)
+            store.ask_for_change(worker_id, action, model)
+            found = _wait_for(store, worker_id, model, CHANGES[action], time.monotonic() + timeout)
+    if cli.as_json:
+        show.print_json({"worker": found.id, "models": found.models})
+        return
+    for name, state in sorted(found.models.items()):
+        click.echo(f"{name}  {state}")
+
+
+def _wait_for(store: JobStore, worker_id: str, model: str, states: tuple[str, ...], ends: float) -> WorkerInfo:
+    """The worker once its model is in one of these states.
+
+    Raises:
+        ExecutionFailed: the model failed. TimeoutError: it took longer.
+    """
+    asked = time.monotonic()
+    while True:
+        found = _find({one.id: one for one in store.workers()}, worker_id)
+        heard = time.monotonic() - asked > HEARD_SECONDS
+        if found.models[model] in states:
+            return found
+        if found.models[model] == "failed" and heard:
+            reason = found.details.get("errors", {}).get(model, "it does not load")
+            raise ExecutionFailed(f"Model {model} failed: {reason}")
+        if time.monotonic() > ends:
+            raise TimeoutError(f"Model {model} is still {found.models[model]}; it changes when its jobs allow.")
+        time.sleep(LOOK_SECONDS)
 
 
 def _find(alive: dict[str, WorkerInfo], worker_id: str) -> WorkerInfo:

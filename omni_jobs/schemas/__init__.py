@@ -2,7 +2,7 @@
 
 from omni_jobs.schemas.catalogue import ModelCard, PictureRule
 from omni_jobs.schemas.events import TERMINAL_EVENTS, Event, EventType
-from omni_jobs.schemas.fleet import Deployment, ModelState, Upload, WorkerInfo
+from omni_jobs.schemas.fleet import SERVING, Deployment, ModelState, Upload, WorkerInfo
 from omni_jobs.schemas.job import (
     DEFAULT_PRIORITY,
     MAX_SEED,
@@ -29,6 +29,7 @@ __all__ = [
     "MOVES",
     "RECORD_VERSION",
     "SENTENCES",
+    "SERVING",
     "TERMINAL_EVENTS",
     "Artifact",
     "Deployment",

@@ -9,7 +9,9 @@ from pydantic import Field
 
 from omni_jobs.schemas.record import Record
 
-ModelState = Literal["loading", "ready", "failed"]
+ModelState = Literal["loading", "ready", "asleep", "unloaded", "failed"]
+#: States in which a worker claims jobs of a model; one that is not on the device is brought there for them.
+SERVING: frozenset[ModelState] = frozenset({"ready", "asleep", "unloaded"})
 
 
 class WorkerInfo(Record):
@@ -26,6 +28,10 @@ class WorkerInfo(Record):
     device: str = ""
     version: str = ""
     details: dict[str, Any] = Field(default_factory=dict)
+
+    def serves(self, model: str) -> bool:
+        """Whether this worker claims jobs of the model."""
+        return self.state == "ready" and self.models.get(model) in SERVING
 
     @property
     def free_slots(self) -> int:

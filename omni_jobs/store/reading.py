@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from omni_jobs.errors import NotFound
 from omni_jobs.names import job_of_artifact
-from omni_jobs.schemas import Event, Job, Upload, Waiting
+from omni_jobs.schemas import SERVING, Event, Job, Upload, Waiting
 from omni_jobs.store.codec import event_of, job_of, moment, record_of
 from omni_jobs.store.fleet import Fleet
 from omni_jobs.store.values import FeedEntry
@@ -95,7 +95,7 @@ class Reading(Fleet):
         states = [worker.models[model] for worker in self.workers() if model in worker.models]
         if not states:
             return f"no live worker serves {model}"
-        if "ready" not in states:
+        if SERVING.isdisjoint(states):
             return "loading" if "loading" in states else f"{model} failed to load on every worker"
         return None
 

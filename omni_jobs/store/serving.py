@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 from omni_jobs.errors import IllegalMove, NotFound
 from omni_jobs.schemas import Status
 from omni_jobs.store.reading import Reading
 from omni_jobs.store.values import FeedEntry
 
+#: Wishes taken at a time.
+CHANGES_TAKEN = 100
 #: A worker that has not heard by then is not alive.
 DRAIN_TTL_MS = 60_000
 
@@ -36,6 +40,16 @@ class Serving(Reading):
     def is_asked_to_drain(self, worker_id: str) -> bool:
         """Whether somebody asked, once: a worker of the same name that starts later is not meant."""
         return bool(self._ask(("DEL", self.keys("drain", worker_id)))[0])
+
+    def ask_for_change(self, worker_id: str, action: str, model: str) -> None:
+        """Asks a live worker to load, unload or wake a model, or to put it to sleep; heard with its next beat."""
+        key = self.keys("changes", worker_id)
+        self._ask(("RPUSH", key, json.dumps([action, model])), ("PEXPIRE", key, DRAIN_TTL_MS))
+
+    def take_changes(self, worker_id: str) -> list[tuple[str, str]]:
+        """What was asked of this worker since it last took: actions and models, in order."""
+        (texts,) = self._ask(("LPOP", self.keys("changes", worker_id), CHANGES_TAKEN))
+        return [(action, model) for action, model in map(json.loads, texts or ())]
 
     def counts(self, account: str) -> dict[str, int]:
         """How many of the account's jobs that are kept stand at each status."""

@@ -79,8 +79,8 @@ class Sweeping(Fleet):
     def _rooms(self) -> dict[str, int]:
         rooms: Counter[str] = Counter()
         for worker in self.workers():
-            for model, state in worker.models.items():
-                if state == "ready" and worker.free_slots:
+            for model in worker.models:
+                if worker.serves(model) and worker.free_slots:
                     rooms[model] += worker.free_slots
         return dict(rooms)
 

@@ -12,13 +12,14 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 from urllib.parse import quote
 
-from omni_jobs.errors import ExecutionFailed, OmniJobsError
+from workers.engine.engine import DiffusionEngine
 from workers.engine.request import (
     EngineEvent,
     RequestCanceled,
@@ -28,8 +29,11 @@ from workers.engine.request import (
     RequestProgress,
 )
 from workers.engine_process.describe import Rates
+from workers.engine_process.errors import error_json
 from workers.engine_process.extras import plain_metrics
 from workers.engine_process.messages import Channel, RenderRequest
+from workers.engine_process.residency import Action, Budget
+from workers.engine_process.residents import Residents
 from workers.engine_process.served import ServedModel
 from workers.engine_process.spool import write_spool
 from workers.registry import ModelRow
@@ -49,12 +53,18 @@ class Owner:
 class EngineChild:
     """All engines of the process, turned one after another by the main thread."""
 
-    def __init__(self, channel: Channel, rows: list[ModelRow], spool: Path, caps: Path | None = None) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        rows: list[ModelRow],
+        spool: Path,
+        caps: Path | None,
+        budget: Budget,
+    ) -> None:
         self._channel = channel
         self._caps = caps
-        self._rows = rows
         self._spool = spool
-        self._models: dict[str, ServedModel] = {}
+        self._residents = Residents(rows, budget, self._load, channel.send, self._fail)
         self._owners: dict[str, Owner] = {}
         self._outputs: SimpleQueue[tuple[Owner, RequestFinished] | RequestPreview] = SimpleQueue()
         self._wake = threading.Event()
@@ -65,31 +75,21 @@ class EngineChild:
         Raises:
             EngineUnavailable: a model has lost its devices; a fresh process brings them back.
         """
-        for row in self._rows:
-            self._load(row)
-        if not self._models:
+        if not self._residents.load_all():
             return NOTHING_LOADED
         threading.Thread(target=self._write_outputs, name="outputs", daemon=True).start()
         while True:
             self._wake.clear()
-            if not any([model.engine.advance() for model in self._models.values()]):
-                self._channel.send({"kind": "idle", "merging": self._merging()})
+            moved = self._residents.settle()
+            if not any([engine.advance() for engine in self._residents.engines]) and not moved:
+                self._channel.send({"kind": "idle", "merging": self._residents.reports()})
                 self._wake.wait()
-                for model in self._models.values():
-                    model.engine.check_health()
-
-    def _merging(self) -> dict[str, Any]:
-        """By model, what its runner knows of merging; a simulated device merges nothing."""
-        reports = {
-            name: model.engine.collective_rpc("merge_report", unique_reply_rank=0)
-            for name, model in self._models.items()
-        }
-        return {name: report for name, report in reports.items() if report is not None}
+                for engine in self._residents.engines:
+                    engine.check_health()
 
     def close(self) -> None:
         """End the processes of models on several devices, and wait for them; from any thread, the last call."""
-        for model in tuple(self._models.values()):
-            model.engine.executor.abandon()
+        self._residents.close()
 
     def handle(self, message: dict[str, Any]) -> None:
         """One message of the worker, on the reader's thread."""
@@ -97,32 +97,35 @@ class EngineChild:
             case "submit":
                 self._submit(RenderRequest.from_json(message["request"]))
             case "cancel":
-                owner = self._owners.get(message["request_id"])
-                if owner is not None:
-                    owner.served.engine.cancel(message["request_id"])
+                self._cancel(message["request_id"])
+            case "change":
+                self._residents.ask(Action(message["action"]), message["model"])
         self._wake.set()
 
-    def _load(self, row: ModelRow) -> None:
-        self._channel.send({"kind": "loading", "model": row.name})
-        try:
-            caps_file = str(self._caps / f"{quote(row.name, safe='')}.json") if self._caps else None
-            config = replace(row.engine_config(), caps_file=caps_file)
-            served = ServedModel.load(row, config, self._on_event, self._on_batch)
-        except Exception as error:  # noqa: BLE001  a model that does not load must not take the others along
-            self._channel.send({"kind": "load_failed", "model": row.name, "error": error_json(error)})
-            return
-        self._models[row.name] = served
-        served.engine.executor.register_failure_callback(self._wake.set)
-        self._channel.send({"kind": "ready", "model": row.name, **served.description.facts})
+    def _load(self, row: ModelRow, rules: Sequence[Mapping[str, Any]]) -> tuple[DiffusionEngine, ServedModel]:
+        caps_file = str(self._caps / f"{quote(row.name, safe='')}.json") if self._caps else None
+        config = row.engine_config()
+        config = replace(config, caps_file=caps_file, merge_rules=rules or config.merge_rules)
+        engine, served = ServedModel.load(row, config, self._on_event, self._on_batch)
+        engine.executor.register_failure_callback(self._wake.set)
+        return engine, served
 
     def _submit(self, request: RenderRequest) -> None:
         try:
-            served = self._models[request.model]
+            served = self._residents.served(request.model)
             self._owners[request.request_id] = Owner(served, served.rates_of(request.parameters))
-            served.submit(request)
+            self._residents.submit(request.model, served.read(request))
         except Exception as error:  # noqa: BLE001  whatever is wrong with a request is that request's failure
-            self._end(request.request_id)
-            self._channel.send(failed(request.request_id, error))
+            self._fail(request.request_id, error)
+
+    def _cancel(self, request_id: str) -> None:
+        owner = self._owners.get(request_id)
+        if owner is not None and self._residents.cancel(owner.served.row.name, request_id):
+            self._on_event(RequestCanceled(request_id))
+
+    def _fail(self, request_id: str, error: BaseException) -> None:
+        self._end(request_id)
+        self._channel.send(failed(request_id, error))
 
     def _on_batch(self, request_ids: tuple[str, ...]) -> None:
         """The flight record: known to the worker before the device begins."""
@@ -143,8 +146,7 @@ class EngineChild:
                 self._outputs.put((self._owners[request_id], event))
                 self._end(request_id)
             case RequestFailed(request_id, error):
-                self._end(request_id)
-                self._channel.send(failed(request_id, error))
+                self._fail(request_id, error)
             case RequestCanceled(request_id):
                 self._end(request_id)
                 self._channel.send({"kind": "canceled", "request_id": request_id})
@@ -188,14 +190,6 @@ def failed(request_id: str, error: BaseException) -> dict[str, Any]:
     return {"kind": "failed", "request_id": request_id, "error": error_json(error)}
 
 
-def error_json(error: BaseException) -> dict[str, Any]:
-    """An error as data: ours by its code, any other as the pipeline's own words."""
-    if isinstance(error, OmniJobsError):
-        return {"code": error.code, "message": error.message, "remedy": error.remedy}
-    text = " ".join(str(error).split())[:2000]
-    return {"code": ExecutionFailed.code, "message": f"{type(error).__name__}: {text}", "remedy": None}
-
-
 def main(descriptor: int) -> int:
     """Entry point: configure from the first message, then serve."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the worker decides when we end, not the terminal
@@ -205,7 +199,8 @@ def main(descriptor: int) -> int:
     if first is None:
         return 0
     rows = [ModelRow(**row) for row in first["rows"]]
-    child = EngineChild(channel, rows, Path(first["spool"]), first["caps"] and Path(first["caps"]))
+    caps = Path(first["caps"]) if first["caps"] else None
+    child = EngineChild(channel, rows, Path(first["spool"]), caps, Budget(**first["budget"]))
 
     def read() -> None:
         for message in messages:

@@ -15,6 +15,7 @@ from typing import Any
 from workers.cards import derive_card, tuple_parameters
 from workers.engine_process.requests import CallStyle
 from workers.engine_process.spool import Kind
+from workers.footprint import weight_bytes, why_sleepless
 from workers.pictures import has_ip_adapter
 from workers.registry import ModelRow
 
@@ -31,7 +32,6 @@ SAMPLE_RATES = (
     ("vae", "sample_rate"),
 )
 
-
 Rates = Mapping[Kind, float]
 
 
@@ -39,11 +39,14 @@ Rates = Mapping[Kind, float]
 class Description:
     """What a worker must know of a pipeline that lives elsewhere.
 
-    `facts` are for the `ready` message, plain JSON; `style` is how it wants to be called. `frame_rates` are the
+    `facts` are for the `ready` message, plain JSON. `frees_by_sleeping`: its weights can be moved off its device,
+    and that is not the host's memory already. `style` is how it wants to be called. `frame_rates` are the
     arguments that say how fast a clip is to be played, with their defaults; `sample_rate` is that of its sound.
     """
 
     facts: Mapping[str, Any]
+    weight_bytes: int
+    frees_by_sleeping: bool
     style: CallStyle
     frame_rates: Mapping[str, Any]
     sample_rate: float | None
@@ -56,15 +59,21 @@ class Description:
         return {kind: float(rate) for kind, rate in rates.items() if rate}
 
 
-def describe(row: ModelRow, pipeline: Any) -> Description:
+def describe(row: ModelRow, pipeline: Any, simulated_bytes: int | None = None) -> Description:
     """Describe a loaded pipeline. A custom class that wraps one is called with what that takes."""
     pipeline = getattr(pipeline, "pipeline", pipeline)
     multiples = [getattr(pipeline, name, 1) for name in SIDE_MULTIPLES]
     multiple = max(one if isinstance(one, int) else 1 for one in multiples)
     card = derive_card(row, type(pipeline), multiple, has_ip_adapter(pipeline))
     device = str(getattr(pipeline, "device", "simulated"))
-    facts = {"card": card.model_dump(mode="json"), "device": device, "versions": versions()}
-    return Description(facts, call_style(pipeline), frame_rates(pipeline), sample_rate(pipeline))
+    return Description(
+        facts={"card": card.model_dump(mode="json"), "device": device, "versions": versions()},
+        weight_bytes=weight_bytes(pipeline) if simulated_bytes is None else simulated_bytes,
+        frees_by_sleeping=device != "cpu" and why_sleepless(row) is None,
+        style=call_style(pipeline),
+        frame_rates=frame_rates(pipeline),
+        sample_rate=sample_rate(pipeline),
+    )
 
 
 def call_style(pipeline: Any) -> CallStyle:

@@ -36,3 +36,15 @@ def error_from(data: Mapping[str, Any]) -> errors.OmniJobsError:
     if kind is errors.JobFailed:
         kind = errors.ExecutionFailed
     return kind(data["message"], remedy=data.get("remedy"))
+
+
+def error_json(error: BaseException) -> dict[str, Any]:
+    """An error as data: ours by its code, any other as the pipeline's own words."""
+    if isinstance(error, errors.OmniJobsError):
+        return {"code": error.code, "message": error.message, "remedy": error.remedy}
+    text = " ".join(str(error).split())[:2000]
+    return {
+        "code": errors.ExecutionFailed.code,
+        "message": f"{type(error).__name__}: {text}",
+        "remedy": None,
+    }

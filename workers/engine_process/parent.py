@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,10 @@ import structlog
 from omni_jobs.errors import EngineUnavailable
 from workers.engine_process.errors import EngineLost, RequestDropped, error_from
 from workers.engine_process.messages import Channel, Rendered, RenderRequest
+from workers.engine_process.residency import Action, Budget
 from workers.engine_process.spawning import reap, spawn
 from workers.engine_process.spool import SpoolFile
-from workers.engine_process.state import EngineStats, ModelState, Pending, Position, budget_seconds
+from workers.engine_process.state import SERVING, EngineStats, ModelState, Pending, Position, budget_seconds
 from workers.registry import ModelRow
 
 log = structlog.get_logger(__name__)
@@ -36,7 +38,7 @@ WATCH_SECONDS = 0.25
 class EngineProcess:
     """The engine process of one worker. `on_change` is called from the keeper thread when a model changes.
 
-    Measured caps are kept in the folder `caps`, one file per model, so that they outlive the process.
+    Measured caps are kept in `caps`, a file per model. `budget` bounds the weights on the device and asleep.
     """
 
     def __init__(
@@ -46,13 +48,15 @@ class EngineProcess:
         on_change: Callable[[], None] = lambda: None,
         backoff_seconds: tuple[float, float] = BACKOFF_SECONDS,
         caps: Path | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self.models = {row.name: ModelState(row) for row in rows}
         self.restarts = -1
         self.stats = EngineStats()
         self.merging: dict[str, Any] = {}
         self._spool = spool
-        self._caps = caps
+        folders = {"spool": str(spool), "caps": caps and str(caps)}
+        self._setup = {"kind": "configure", **folders, "budget": asdict(budget or Budget())}
         self._on_change = on_change
         self._backoff = backoff_seconds
         self._lock = threading.Lock()
@@ -84,8 +88,8 @@ class EngineProcess:
 
     @property
     def ready_models(self) -> tuple[str, ...]:
-        """Models that accept requests now."""
-        return tuple(name for name, state in self.models.items() if state.phase == "ready")
+        """Models that accept requests now; those that are not on the device are brought there for them."""
+        return tuple(name for name, state in self.models.items() if state.phase in SERVING)
 
     @property
     def process_id(self) -> int | None:
@@ -102,7 +106,7 @@ class EngineProcess:
         pending = Pending(request, Future())
         with self._lock:
             channel = self._channel
-            if channel is None or self.models[request.model].phase != "ready":
+            if channel is None or self.models[request.model].phase not in SERVING:
                 raise EngineUnavailable(f"Model `{request.model}` is not ready in this worker.")
             self._pending[request.request_id] = pending
             self._busy_since = self._busy_since or time.monotonic()
@@ -121,6 +125,16 @@ class EngineProcess:
                 channel.send({"kind": "cancel", "request_id": request_id})
             except OSError:
                 return  # the child died, and the request with it
+
+    def change(self, action: Action, model: str) -> None:
+        """Ask for a model to be loaded, unloaded, put to sleep or woken; done when it can be.
+
+        Raises:
+            EngineUnavailable: the engine process is not there now.
+        """
+        if (channel := self._channel) is None:
+            raise EngineUnavailable("The engine process is not there now.")
+        channel.send({"kind": "change", "action": action, "model": model})
 
     def position(self, request_id: str) -> Position | None:
         """Where a request stands, or None before its first call and after its end."""
@@ -159,8 +173,7 @@ class EngineProcess:
             self._process, self._channel = process, channel
             self._busy_since = time.monotonic()
         try:
-            caps = None if self._caps is None else str(self._caps)
-            channel.send({"kind": "configure", "rows": rows, "spool": str(self._spool), "caps": caps})
+            channel.send({**self._setup, "rows": rows})
             for message in channel.receive():
                 self._handle(message)
         except OSError:
@@ -211,19 +224,8 @@ class EngineProcess:
         if not self._settle(message["request_id"], rendered):
             rendered.discard()
 
-    def _on_ready(self, message: dict[str, Any]) -> None:
-        state = self.models[message["model"]]
-        state.card, state.device, state.versions = message["card"], message["device"], message["versions"]
-        self._become(state, "ready")
-
-    def _on_load_failed(self, message: dict[str, Any]) -> None:
-        state = self.models[message["model"]]
-        state.error = message["error"]["message"]
-        log.error("model does not load", model=state.row.name, **message["error"])
-        self._become(state, "failed")
-
-    def _become(self, state: ModelState, phase: str) -> None:
-        state.phase = phase
+    def _on_model(self, message: dict[str, Any]) -> None:
+        self.models[message["model"]].hear(message)
         self._on_change()
 
     def _settle(self, request_id: str, outcome: Rendered | Exception) -> bool:
@@ -252,7 +254,7 @@ HANDLERS: dict[str, Callable[[EngineProcess, dict[str, Any]], object]] = {
     "preview": EngineProcess._on_preview,
     "failed": lambda engine, message: engine._settle(message["request_id"], error_from(message["error"])),
     "canceled": lambda engine, message: engine._settle(message["request_id"], RequestDropped()),
-    "loading": lambda engine, message: engine._become(engine.models[message["model"]], "loading"),
-    "ready": EngineProcess._on_ready,
-    "load_failed": EngineProcess._on_load_failed,
+    "phase": EngineProcess._on_model,
+    "ready": EngineProcess._on_model,
+    "load_failed": EngineProcess._on_model,
 }

@@ -10,7 +10,7 @@ from typing import Any
 
 from workers.engine.config import OmniDiffusionConfig
 from workers.engine.engine import DiffusionEngine
-from workers.engine.request import DiffusionOutput, EngineEvent
+from workers.engine.request import DiffusionOutput, EngineEvent, OmniDiffusionRequest
 from workers.engine_process.describe import Description, Rates
 from workers.engine_process.extras import spool_tensors
 from workers.engine_process.messages import RenderRequest
@@ -23,10 +23,9 @@ from workers.registry import ModelRow
 
 @dataclass(frozen=True)
 class ServedModel:
-    """What one model needs at run time."""
+    """What one model needs at run time besides its engine, which may sleep or be gone."""
 
     row: ModelRow
-    engine: DiffusionEngine
     processing: Processing
     description: Description
 
@@ -37,16 +36,15 @@ class ServedModel:
         od_config: OmniDiffusionConfig,
         on_event: Callable[[EngineEvent], None],
         on_batch: Callable[[tuple[str, ...]], None],
-    ) -> ServedModel:
+    ) -> tuple[DiffusionEngine, ServedModel]:
         """Load the model; raises whatever its loading raises."""
         engine = DiffusionEngine(od_config, on_event, on_batch)
         description: Description = engine.collective_rpc("describe", args=(row,), unique_reply_rank=0)
-        return cls(row, engine, Processing(od_config), description)
+        return engine, cls(row, Processing(od_config), description)
 
-    def submit(self, request: RenderRequest) -> None:
-        """Hand a request to the engine; raises what is wrong with it."""
-        taken = engine_request(request, time.monotonic(), self.description.style)
-        self.engine.submit(self.processing.prepare(taken))
+    def read(self, request: RenderRequest) -> OmniDiffusionRequest:
+        """A request as the engine takes it; raises what is wrong with it."""
+        return self.processing.prepare(engine_request(request, time.monotonic(), self.description.style))
 
     def rates_of(self, parameters: Mapping[str, Any]) -> Rates:
         """How fast the output of a request with these parameters is to be played."""

@@ -8,9 +8,18 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
+
 from workers.engine_process.messages import Rendered, RenderRequest
 from workers.engine_process.spool import SpoolFile
 from workers.registry import ModelRow
+
+log = structlog.get_logger(__name__)
+
+#: Phases in which a model takes requests. "waking" is on its way back to the device.
+SERVING = ("ready", "waking", "asleep", "unloaded")
+#: Phases in which a model's weights move, which has a time budget of its own.
+MOVING = ("starting", "loading", "waking")
 
 
 class LatestPreview:
@@ -54,7 +63,7 @@ class Position:
 
 @dataclass
 class ModelState:
-    """One model in the engine process. `phase` is starting, loading, ready or failed."""
+    """One model in the engine process. `phase` is starting, loading, failed, or one of SERVING."""
 
     row: ModelRow
     phase: str = "starting"
@@ -62,6 +71,19 @@ class ModelState:
     device: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     error: str | None = None
+
+    def hear(self, message: Mapping[str, Any]) -> None:
+        """Take in what the engine process says of this model."""
+        match message["kind"]:
+            case "phase":
+                self.phase = message["phase"]
+            case "ready":
+                self.card, self.device = message["card"], message["device"]
+                self.versions, self.error = message["versions"], None
+                self.phase = "ready"
+            case "load_failed":
+                self.error, self.phase = message["error"]["message"], "failed"
+                log.error("model does not load", model=self.row.name, **message["error"])
 
 
 @dataclass
@@ -104,7 +126,7 @@ class EngineStats:
 
 def budget_seconds(models: Mapping[str, ModelState], executing: Set[str]) -> float:
     """The longest silence that is no hang: while anything loads, that; else one call of the executing models."""
-    loading = [state.row for state in models.values() if state.phase in ("starting", "loading")]
+    loading = [state.row for state in models.values() if state.phase in MOVING]
     if loading:
         return max(row.load_budget_seconds for row in loading)
     rows = [state.row for name, state in models.items() if name in executing or not executing]

@@ -36,7 +36,8 @@ class Costs:
     """Times of one forward by lane, and the faults of the device.
 
     A prompt that contains `fail_on` raises, `hang_on` never returns, and `crash_on` kills the process, each at
-    the second denoise call. More than `memory_rows` calls in one forward are out of memory.
+    the second denoise call. More than `memory_rows` calls in one forward are out of memory. `weight_bytes` count
+    against the worker's memory budget.
     """
 
     load_ms: float = 0.0
@@ -45,6 +46,7 @@ class Costs:
     encode_ms: float = 0.0
     decode_ms: float = 0.0
     memory_rows: int = 1 << 30
+    weight_bytes: int = 0
     fail_on: str | None = None
     hang_on: str | None = None
     crash_on: str | None = None
@@ -151,7 +153,18 @@ class SimulatedExecutor(DiffusionExecutor):
 
     def describe(self, row: ModelRow) -> Description:
         """Asked by `collective_rpc`, as of a worker."""
-        return describe(row, SimulatedPipeline())
+        return describe(row, SimulatedPipeline(), self._costs.weight_bytes)
+
+    def sleep(self) -> None:
+        """Pretended weights leave the device."""
+
+    def wake_up(self) -> None:
+        """They come back, which takes as long as loading them."""
+        time.sleep(self._costs.load_ms / 1000)
+
+    def proven_rules(self) -> list[dict[str, Any]]:
+        """There is nothing to prove."""
+        return []
 
     def merge_report(self) -> None:
         """There is nothing to merge."""

@@ -46,6 +46,11 @@ class EncodeCache:
         self._limit_bytes = limit_bytes
         self.size_bytes = 0
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self._entries.clear()
+        self.size_bytes = 0
+
     @staticmethod
     def key(call: PendingCall) -> Hashable | None:
         """The key of a call that may be remembered; None for all others."""
