@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -25,7 +26,7 @@ def test_tokens_are_divided_as_in_one_process(degrees: Mapping[str, int], tmp_pa
         pytest.skip(f"needs {ranks} GPUs")
     member = case("flux")
     member.build().save_pretrained(tmp_path / "flux")
-    common = {"dtype": "bfloat16", "acceleration": {"attention_backend": "_native_flash"}}
+    common: dict[str, Any] = {"dtype": "bfloat16", "acceleration": {"attention_backend": "_native_flash"}}
     outputs = []
     for given in ({}, degrees):
         omni = Omni(model=str(tmp_path / "flux"), parallel_config=dict(given), **common)

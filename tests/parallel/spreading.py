@@ -16,7 +16,7 @@ class Spreading:
         self.unload_model()
         changed = {"model": model, "model_class_name": kind, "parallel_config": parallel_config}
         self.load_model(replace(self.od_config, load_format="default", **changed))
-        self.rows_seen = []
+        self.rows_seen = list[int]()
 
     def watch(self: Any, path: str) -> None:
         """From now on note the rows of each call of this submodule of the pipeline."""

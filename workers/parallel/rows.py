@@ -49,7 +49,7 @@ class Share:
 
     @property
     def own_rows(self) -> int:
-        return self.own.stop - self.own.start
+        return self.bounds[self.rank + 1] - self.bounds[self.rank]
 
     def of(self, description: Description) -> Description:
         """The call with this rank's rows alone."""

@@ -50,7 +50,7 @@ class DecoderCall:
     def cache(self) -> int | None:
         """Identity of the list that the frames of one tile hand on to each other, if they do."""
         lists = (value for value in (*self.args, *self.kwargs.values()) if isinstance(value, list))
-        return next(map(id, lists), None)
+        return next((id(value) for value in lists), None)
 
 
 def check_tiles(parts: Parts, spread: Spread) -> None:
@@ -64,7 +64,7 @@ def check_tiles(parts: Parts, spread: Spread) -> None:
 
 def spread_tiles(parts: Parts, spread: Spread) -> None:
     """Have autoencoders decode in tiles, and share these out."""
-    for vae in parts.modules.values():
+    for vae in parts.vaes("tiled_decode"):
         if type(vae).__name__ in TILED:
             vae.enable_tiling()
             vars(vae)["tiled_decode"] = SpreadTiles(vae, spread.config.vae_patch_parallel_size, spread.lockstep)
@@ -135,7 +135,7 @@ def _exchanged(
         if owner == dist.get_rank():
             torch.cat([computed[index].flatten() for index in places], out=flat)
         dist.broadcast(flat, src=owner)
-        for index, part in zip(places, flat.split(sizes), strict=True):
+        for index, part in zip(places, torch.split(flat, sizes), strict=True):
             parts[index] = part.reshape(shapes[index])
     return [parts[index] for index in range(len(calls))]
 
