@@ -7,7 +7,7 @@ reason, never ignored.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from omni_jobs.schemas import nearest
 from workers.acceleration.options import accelerations
 from workers.engine.config import OmniDiffusionConfig
 from workers.known import known_row
+from workers.parallel.degrees import DEGREES, DiffusionParallelConfig
 from workers.registry import row_from
 from workers.stepping.cache_config import cache_policy
 
@@ -33,16 +34,8 @@ ACCELERATIONS: dict[str, tuple[str, dict[bool, Any]]] = {
     "attention_backend": ("attention_backend", {}),
 }
 
-_PARALLEL = "one model on several devices is not served by this executor"
 #: Options that this engine does not take: the values that ask for nothing, and why any other is refused.
 REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
-    "parallel_config": ((None,), _PARALLEL),
-    "tensor_parallel_size": ((None, 1), _PARALLEL),
-    "pipeline_parallel_size": ((None, 1), _PARALLEL),
-    "ulysses_degree": ((None, 1), _PARALLEL),
-    "ring_degree": ((None, 1), _PARALLEL),
-    "cfg_parallel_size": ((None, 1), _PARALLEL),
-    "vae_patch_parallel_size": ((None, 1), _PARALLEL),
     "lora_path": ((None,), "adapters belong to requests: give `lora_request` with the sampling parameters"),
     "enable_sleep_mode": ((None, False, True), "it is a switch: `Omni.sleep` and `wake_up` always work"),
     "step_execution": ((None, True), "every pipeline is stepped"),
@@ -75,7 +68,7 @@ def engine_config(options: Mapping[str, Any]) -> OmniDiffusionConfig:
 
 
 def _gathered(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The same options, with those that mean an acceleration put into `acceleration`."""
+    """The same options, with those that mean an acceleration or a degree put into their tables."""
     found = dict(options.get("acceleration") or {})
     for given in options.keys() & ACCELERATIONS.keys():
         name, meanings = ACCELERATIONS[given]
@@ -85,8 +78,21 @@ def _gathered(options: Mapping[str, Any]) -> dict[str, Any]:
             continue
         if found.setdefault(name, meant) != meant:
             raise Misconfigured(f"`{given}` contradicts `acceleration.{name}`.", field=given, value=value)
-    rest = {name: value for name, value in options.items() if name not in ACCELERATIONS}
-    return rest | {"acceleration": found} if found else rest
+    tables = {"acceleration": found, "parallel_config": _degrees(options)}
+    gathered = {*tables, *ACCELERATIONS, *DEGREES}
+    rest = {name: value for name, value in options.items() if name not in gathered}
+    return rest | {name: table for name, table in tables.items() if table}
+
+
+def _degrees(options: Mapping[str, Any]) -> dict[str, Any]:
+    """`parallel_config`, with the degrees that are given beside it."""
+    given = options.get("parallel_config") or {}
+    found = asdict(given) if isinstance(given, DiffusionParallelConfig) else dict(given)
+    for name in options.keys() & DEGREES:
+        value = options[name]
+        if value is not None and found.setdefault(name, value) != value:
+            raise Misconfigured(f"`{name}` contradicts `parallel_config.{name}`.", field=name, value=value)
+    return found
 
 
 def _filled_up(config: dict[str, Any]) -> dict[str, Any]:
@@ -103,7 +109,7 @@ def _filled_up(config: dict[str, Any]) -> dict[str, Any]:
 
 def _check_asks_for_nothing(name: str, value: Any, known: set[str]) -> None:
     if name not in REFUSED:
-        remedy = nearest(name, known | RENAMED.keys() | REFUSED.keys() | ACCELERATIONS.keys())
+        remedy = nearest(name, known | RENAMED.keys() | REFUSED.keys() | ACCELERATIONS.keys() | DEGREES)
         raise Misconfigured(f"`{name}` is not an option of Omni.", field=name, value=value, remedy=remedy)
     neutral, reason = REFUSED[name]
     if not any(type(value) is type(other) and value == other for other in neutral):

@@ -16,6 +16,7 @@ from workers.acceleration.quantizing import quantized
 from workers.components import other_components, torch_dtypes
 from workers.engine.config import OmniDiffusionConfig
 from workers.engine.executor import resolve_obj_by_qualname
+from workers.parallel.degrees import parallel_config
 from workers.weights import fill
 
 #: "custom_pipeline" and "dummy" leave loading to the class in `custom_pipeline_args`.
@@ -41,10 +42,17 @@ def load_pipeline(od_config: OmniDiffusionConfig) -> Any:
     source, _, revision = od_config.model.partition("@")
     _check_source(source)
     pipeline = _from_pretrained(kind or DiffusionPipeline, source, revision or None, od_config)
-    device = torch.device(od_config.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    if not moves_itself(od_config.acceleration):
+    device = device_of(od_config)
+    # Weights that are to be divided go to the device piece by piece, when they are.
+    is_divided = parallel_config(od_config.parallel_config).tensor_parallel_size > 1
+    if not (is_divided or moves_itself(od_config.acceleration)):
         pipeline.to(device)
     return accelerated(pipeline, od_config, device)
+
+
+def device_of(od_config: OmniDiffusionConfig) -> torch.device:
+    """Where the pipeline runs: on a GPU if there is one, unless the configuration says."""
+    return torch.device(od_config.device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 def custom_class(od_config: OmniDiffusionConfig) -> type | None:

@@ -20,6 +20,7 @@ from workers.acceleration.options import accelerations
 from workers.engine.caps import cap_policy
 from workers.engine.config import LORA_CACHE_BYTES, OmniDiffusionConfig
 from workers.known import add_row, known_names, known_row
+from workers.parallel.conflicts import check_spread
 from workers.rules_file import read_rules
 from workers.stepping.cache_config import cache_policy
 
@@ -46,7 +47,8 @@ class ModelRow:
     custom_pipeline_args: Mapping[str, Any] | None = None
     worker_extension_cls: str | None = None
     executor: str | None = None
-    num_gpus: int = 1
+    num_gpus: int | None = None
+    parallel_config: Mapping[str, Any] = field(default_factory=dict)
     caps: str = "measured"
     max_num_seqs: int = 64
     cache_backend: str | None = None
@@ -73,6 +75,7 @@ class ModelRow:
         cap_policy(self.caps)
         cache_policy(self.cache_backend, self.cache_config)
         accelerations(self.acceleration)
+        check_spread(self.parallel_config, self.num_gpus, self.acceleration, self.lora_folder)
         if not self.name or len(self.name) > 200 or any(letter.isspace() for letter in self.name):
             raise Misconfigured(
                 f"model name {self.name!r}: 1 to 200 characters, no spaces.", field="name", value=self.name
@@ -121,6 +124,7 @@ class ModelRow:
             worker_extension_cls=self.worker_extension_cls,
             distributed_executor_backend=executor,
             num_gpus=self.num_gpus,
+            parallel_config=self.parallel_config,
             caps=self.caps,
             max_num_seqs=self.max_num_seqs,
             cache_backend=self.cache_backend,

@@ -20,6 +20,7 @@ from workers.engine.config import OmniDiffusionConfig
 from workers.engine.request import OmniDiffusionRequest
 from workers.engine_process.describe import Description, describe
 from workers.loader import load_pipeline
+from workers.parallel.apply import parallelize
 from workers.registry import ModelRow
 from workers.runner import DiffusionModelRunner
 from workers.sleeping import put_to_sleep, wake_up
@@ -54,6 +55,7 @@ class DiffusionWorker:
     def load_model(self, od_config: OmniDiffusionConfig) -> None:
         """Load the pipeline that this configuration means, with a fresh runner: proofs are about one pipeline."""
         pipeline = load_pipeline(od_config)
+        parallelize(pipeline, od_config, self.lockstep)
         device = str(getattr(pipeline, "_execution_device", "cpu"))
         self.model_runner = DiffusionModelRunner(
             pipeline,

@@ -42,7 +42,9 @@ MODEL_KEYS = {
     "custom_pipeline_args": "Arguments of a custom pipeline.",
     "worker_extension_cls": "A class, by its qualified name, whose methods the worker of each device gets.",
     "executor": "`uni`, `mp`, `simulated`, or the qualified name of an executor class.",
-    "num_gpus": "Devices that one copy of the model spans.",
+    "num_gpus": "Devices that one copy of the model spans; as many as `parallel_config` needs, if absent.",
+    "parallel_config": "How the model is spread over them: weights, tokens, rows, tiles"
+    " ([parallelism](parallelism.md)).",
     "caps": "How many calls may share a forward: `measured` on this device, or `fixed(8)`.",
     "max_num_seqs": "Outputs in flight in one engine; further ones wait in it.",
     "cache_backend": "Step cache: `mask`, `taylor`, `mag_cache`, `tea_cache`, `easy_cache`, `cache_dit` or one of"

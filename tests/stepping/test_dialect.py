@@ -180,7 +180,7 @@ def test_a_worker_describes_a_custom_class_by_the_pipeline_inside(
     assert "num_inference_steps" in described.facts["card"]["parameters_schema"]["properties"]
 
 
-@pytest.mark.parametrize(("option", "value"), [("enable_sleep_mode", "deep"), ("tensor_parallel_size", 2)])
+@pytest.mark.parametrize(("option", "value"), [("enable_sleep_mode", "deep"), ("step_execution", False)])
 def test_what_is_not_served_is_refused_by_name_with_the_reason(option: str, value: Any) -> None:
     with pytest.raises(Misconfigured, match=f"{option}.*refused: {REFUSED[option][1][:20]}"):
         Omni(pipeline=tiny(), **{option: value})

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from workers.parallel.degrees import DiffusionParallelConfig, ranks_of
+
 #: What LoRA adapters of one model may take of memory, in bytes.
 LORA_CACHE_BYTES = 2 * 2**30
 
@@ -21,7 +23,8 @@ class OmniDiffusionConfig:
     functions (see `processing`). `defaults` are parameters that a prompt leaves out; `merge_rules` what was proved
     offline (see `stepping.rules`).
     `cache_backend` names a step cache and `cache_config` its options (see workers/stepping/cache_config.py);
-    `acceleration` holds what workers/acceleration/options.py lists.
+    `acceleration` holds what workers/acceleration/options.py lists. `parallel_config` says how the model is spread
+    over `num_gpus` devices, which follow from it if left out (see workers/parallel/degrees.py).
     `worker_extension_cls`, a class or its qualified name, adds methods to the worker of each device.
     `distributed_executor_backend` is "uni", "mp", "simulated", a class, or a class's qualified name; `None` picks
     "uni" for one device and "mp" above. `caps` is "measured" or "fixed(n)"; what is measured is kept in
@@ -42,7 +45,8 @@ class OmniDiffusionConfig:
     custom_pipeline_args: Mapping[str, Any] | None = None
     worker_extension_cls: Any = None
     distributed_executor_backend: Any = None
-    num_gpus: int = 1
+    num_gpus: int | None = None
+    parallel_config: Mapping[str, Any] | DiffusionParallelConfig = field(default_factory=dict)
     caps: str = "measured"
     caps_file: str | None = None
     cache_backend: str | None = None
@@ -60,3 +64,12 @@ class OmniDiffusionConfig:
     lora_cache_bytes: int = LORA_CACHE_BYTES
     checkpoint_seconds: float = 0.0
     executor_options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ranks(self) -> int:
+        """The number of devices that one copy of the model spans.
+
+        Raises:
+            Misconfigured: `num_gpus` and `parallel_config` contradict each other, or the latter is wrong.
+        """
+        return ranks_of(self.parallel_config, self.num_gpus)

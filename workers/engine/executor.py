@@ -54,7 +54,7 @@ class DiffusionExecutor(ABC):
         Raises:
             Misconfigured: the value is none of these.
         """
-        backend = od_config.distributed_executor_backend or ("uni" if od_config.num_gpus == 1 else "mp")
+        backend = od_config.distributed_executor_backend or ("uni" if od_config.ranks == 1 else "mp")
         if isinstance(backend, str):
             if backend not in BACKENDS and "." not in backend:
                 raise Misconfigured(

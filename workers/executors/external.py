@@ -27,7 +27,7 @@ class ExternalLauncherExecutor(MultiProcDiffusionExecutor):
         folder = Path(self._options.ranks_folder).absolute()
         ranks: list[Rank] = []
         try:
-            for number in range(self.od_config.num_gpus):
+            for number in range(self.od_config.ranks):
                 ranks.append(Rank(number, connection_to(socket_of(folder, number))))  # noqa: PERF401  those made count
         except EngineUnavailable:
             for rank in ranks:

@@ -32,7 +32,7 @@ from workers.stepping.cache_config import is_hooked
 
 
 class MultiProcDiffusionExecutor(DiffusionExecutor):
-    """See the module's docstring. `num_gpus` is the number of ranks; on a CPU they are processes all the same."""
+    """See the module's docstring. On a CPU ranks are processes all the same."""
 
     #: What a rank's process runs.
     rank_module = "workers.executors.rank_process"
@@ -52,7 +52,7 @@ class MultiProcDiffusionExecutor(DiffusionExecutor):
     def _connect(self) -> tuple[BackgroundResources, str]:
         """The ranks, not yet loaded, and where they meet."""
         folder = TemporaryDirectory(prefix="omni-ranks-")
-        ranks = [spawn(number, self.rank_module) for number in range(self.od_config.num_gpus)]
+        ranks = [spawn(number, self.rank_module) for number in range(self.od_config.ranks)]
         return BackgroundResources(ranks, folder), (Path(folder.name) / "rendezvous").as_uri()
 
     def _start(self, config: OmniDiffusionConfig, rendezvous: str) -> None:

@@ -1,13 +1,14 @@
 """Qwen-Image as a native step pipeline: diffusers' own helpers behind the four methods of SupportsStepExecution.
 
-Its results are bit-identical to `QwenImagePipeline.__call__` (a test holds them together); operators name it in
-`custom_pipeline_args`.
+Its results are bit-identical to `QwenImagePipeline.__call__` (a test holds them together), except where it joins
+both calls of a guided step, for ranks to share (`workers.parallel`). Operators name it in `custom_pipeline_args`.
 """
 
 from __future__ import annotations
 
 import copy
 import inspect
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +16,7 @@ import torch
 from diffusers import QwenImagePipeline
 from diffusers.pipelines.qwenimage.pipeline_output import QwenImagePipelineOutput
 from diffusers.pipelines.qwenimage.pipeline_qwenimage import calculate_shift, retrieve_timesteps
+from torch import nn
 
 from workers.engine.request import DiffusionOutput
 from workers.stepping.protocol import DiffusionRequestState
@@ -26,6 +28,8 @@ class QwenImageStepPipeline(QwenImagePipeline):
     """QwenImagePipeline with native steps; called plainly it is its parent."""
 
     supports_step_execution: ClassVar[bool] = True
+    #: Whether a guided step makes one call of twice the rows instead of two calls.
+    joins_guidance: bool = False
 
     @torch.no_grad()
     def prepare_encode(self, state: DiffusionRequestState, **kwargs: Any) -> DiffusionRequestState:
@@ -67,10 +71,15 @@ class QwenImageStepPipeline(QwenImagePipeline):
         if self.interrupt:
             return None
         self._current_timestep = state.current_timestep
-        noise_pred = self._predict(state, "cond", state.prompt_embeds, state.prompt_embeds_mask)
-        if not state.do_true_cfg:
-            return noise_pred
-        negative = self._predict(state, "uncond", state.negative_prompt_embeds, state.negative_prompt_embeds_mask)
+        if self.joins_guidance and state.do_true_cfg:
+            noise_pred, negative = self._predict_both(state)
+        else:
+            noise_pred = self._predict(state, "cond", state.prompt_embeds, state.prompt_embeds_mask)
+            if not state.do_true_cfg:
+                return noise_pred
+            negative = self._predict(
+                state, "uncond", state.negative_prompt_embeds, state.negative_prompt_embeds_mask
+            )
         combined = negative + state.extra["true_cfg_scale"] * (noise_pred - negative)
         cond_norm = torch.norm(noise_pred, dim=-1, keepdim=True)
         noise_norm = torch.norm(combined, dim=-1, keepdim=True)
@@ -172,20 +181,37 @@ class QwenImageStepPipeline(QwenImagePipeline):
             guidance = torch.full([1], self._guidance_scale, device=self._execution_device, dtype=torch.float32)
             state.guidance = guidance.expand(state.latents.shape[0])
 
+    def _predict_both(self, state: DiffusionRequestState) -> tuple[torch.Tensor, torch.Tensor]:
+        """Both predictions by one call; the shorter text is padded, and masked."""
+        texts = (state.prompt_embeds, state.negative_prompt_embeds)
+        masks = (state.prompt_embeds_mask, state.negative_prompt_embeds_mask)
+        embeds, mask = joined_texts([text for text in texts if text is not None], masks)
+        positive, negative = self._predict(state, "both", embeds, mask, times=2).chunk(2)
+        return positive, negative
+
     def _predict(
-        self, state: DiffusionRequestState, context: str, embeds: torch.Tensor | None, mask: torch.Tensor | None
+        self,
+        state: DiffusionRequestState,
+        context: str,
+        embeds: torch.Tensor | None,
+        mask: torch.Tensor | None,
+        times: int = 1,
     ) -> torch.Tensor:
+        """One call; `times` is how often the latents are repeated for as many rows of text."""
         assert state.latents is not None
         assert state.current_timestep is not None
-        timestep = state.current_timestep.expand(state.latents.shape[0]).to(state.latents.dtype)
+        assert state.img_shapes is not None
+        latents = torch.cat([state.latents] * times) if times > 1 else state.latents
+        timestep = state.current_timestep.expand(latents.shape[0]).to(latents.dtype)
+        guidance = state.guidance if times == 1 or state.guidance is None else state.guidance.repeat(times)
         with self.transformer.cache_context(context):
             prediction: torch.Tensor = self.transformer(
-                hidden_states=state.latents,
+                hidden_states=latents,
                 timestep=timestep / 1000,
-                guidance=state.guidance,
+                guidance=guidance,
                 encoder_hidden_states_mask=mask,
                 encoder_hidden_states=embeds,
-                img_shapes=state.img_shapes,
+                img_shapes=state.img_shapes * times,
                 attention_kwargs=state.extra["attention_kwargs"] or {},
                 return_dict=False,
             )[0]
@@ -200,6 +226,21 @@ class QwenImageStepPipeline(QwenImagePipeline):
         std = 1.0 / torch.tensor(self.vae.config.latents_std).view(shape).to(latents.device, latents.dtype)
         image = self.vae.decode(latents / std + mean, return_dict=False)[0][:, :, 0]
         return self.image_processor.postprocess(image, output_type=state.extra["output_type"])
+
+
+def joined_texts(
+    embeds: Sequence[torch.Tensor], masks: Sequence[torch.Tensor | None]
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Texts of (batch, tokens, channels) as one batch, padded to the longest; no mask if none is needed."""
+    longest = max(text.shape[1] for text in embeds)
+    padded = [nn.functional.pad(text, (0, 0, 0, longest - text.shape[1])) for text in embeds]
+    if all(mask is None for mask in masks) and all(text.shape[1] == longest for text in embeds):
+        return torch.cat(padded), None
+    whole = [
+        torch.ones(text.shape[:2], dtype=torch.int64, device=text.device) if mask is None else mask
+        for text, mask in zip(embeds, masks, strict=True)
+    ]
+    return torch.cat(padded), torch.cat([nn.functional.pad(mask, (0, longest - mask.shape[1])) for mask in whole])
 
 
 #: Arguments of `__call__` that come instead of a prompt.

@@ -90,7 +90,7 @@ class Forwards:
 
     def nudged(self, pending: PendingCall) -> Outcome:
         """The call alone with its sample moved by half a unit in the last place: how rounding alone shows."""
-        arguments = self.lockstep.attempt("nudge", lambda: _nudged(pending.description))
+        arguments = self.lockstep.attempt("nudge", lambda: nudged_arguments(pending.description))
         if arguments is None:
             return Outcome(None, {})
         method = getattr(pending.call.module, pending.call.method)
@@ -125,7 +125,7 @@ class Forwards:
         return hub.run(self._overlay, forward)
 
 
-def _nudged(description: Description) -> tuple[Any, Any] | None:
+def nudged_arguments(description: Description) -> tuple[Any, Any] | None:
     """The call's arguments with another rounding of its sample; None if it has no sample that is rounded."""
     bound = copy.copy(description.bound)
     bound.arguments = dict(bound.arguments)
