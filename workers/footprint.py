@@ -8,6 +8,7 @@ from typing import Any
 
 from workers.acceleration.options import accelerations
 from workers.engine.config import OmniDiffusionConfig
+from workers.parallel.degrees import ranks_of
 from workers.registry import ModelRow
 
 #: Options of `acceleration` under which weights must stay where they are, or move by themselves.
@@ -43,7 +44,7 @@ def foreseen_bytes(row: ModelRow) -> int | None:
 
 def why_sleepless(config: ModelRow | OmniDiffusionConfig) -> str | None:
     """Why a model's weights cannot be put to sleep; None if they can."""
-    if config.num_gpus > 1:
+    if ranks_of(config.parallel_config, config.num_gpus) > 1:
         return "it spans several devices"
     held = [name for name in ANCHORS if name in accelerations(config.acceleration)]
     return f"`acceleration.{held[0]}` keeps its weights where they are" if held else None
