@@ -65,7 +65,7 @@ class Residents:
         self._models = {row.name: Resident(row, foreseen_bytes(row)) for row in rows}
         self._budget = budget
         self._load, self._tell, self._fail = load, tell, fail
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._asked: list[Move] = []
         self._leaving: frozenset[str] = frozenset()
         self._is_undecided = False
@@ -128,11 +128,10 @@ class Residents:
     def settle(self) -> bool:
         """Do what was asked, or make room for whoever waits, if that can be done now. True if anything was."""
         self._drop_expired()
-        with self._lock:
+        with self._lock:  # all of it: a request that comes between would be overtaken
             asked = self._asked[0] if self._asked else None
-        wanted = asked or self._longest_waiting()
-        decided = plan(wanted.action, wanted.name, self._holdings(), self._budget) if wanted else Plan()
-        with self._lock:
+            wanted = asked or self._longest_waiting()
+            decided = plan(wanted.action, wanted.name, self._holdings(), self._budget) if wanted else Plan()
             self._leaving, self._is_undecided = decided.leaving, False
         for model in self._models.values():
             if model.waiting and model.row.name not in self._leaving:
