@@ -181,8 +181,6 @@ class Residents:
                 self._bring(model)
             elif not self._take_away(model, move.action):
                 return  # somebody submitted meanwhile: plan again
-        if wanted is not None:
-            self._release(self._models[wanted])
 
     def _bring(self, model: Resident) -> None:
         self._say(model, "loading" if model.served is None else "waking")
