@@ -10,6 +10,8 @@ from workers.verification.subject import Subject
 
 #: Steps of the run: a cache begins to answer after its warm-up.
 STEPS = 12
+#: Defaults of options that only the model's operator can give.
+MISSING = (None, ())
 
 
 @check("caches", Group.CACHE)
@@ -18,7 +20,7 @@ def caches(subject: Subject) -> Iterator[Finding]:
     (request,) = subject.requests(1, steps=STEPS)
     plain = subject.plain(request)
     for name, backend in BACKENDS.items():
-        if any(value is None for value in backend.defaults.values()):
+        if any(value in MISSING for value in backend.defaults.values()):
             yield Finding(name, "skipped", "needs options made for the model")
             continue
         engine = subject.engine(cache_backend=name)
