@@ -27,7 +27,7 @@ try: install  ## One picture and no server: make try PROMPT="a red circle on whi
 	$(BIN)/omni-jobs try "$(or $(PROMPT),a red circle on white)" $(ARGS)
 
 test: install  ## The tests, at most ten minutes on two cores
-	$(BIN)/python -m pytest -m 'not slow and not gpu and not chaos and not browser and not vllm'
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow and not gpu and not chaos and not browser and not vllm'
 
 check: install  ## Lint, format, types, architecture
 	$(BIN)/ruff check .
