@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ import pytest
 from tests.api.conftest import Served
 from tests.servers.processes import api, environment
 
-KEY = secrets.token_hex(16)
+KEY = "3b1f8a52c07d4e69a1d2f4b6978c0e5d"
 
 
 @pytest.fixture(scope="module")
