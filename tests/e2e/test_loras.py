@@ -8,16 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from benchmarks.zoo import case
 from omni_jobs.errors import InvalidRequest
 from omni_jobs.schemas import Job
 from tests.e2e.deployment import Deployment
-
-torch = pytest.importorskip("torch")
-
-from tests.stepping.lora_files import TARGETS, asked, lora_file, with_adapters  # noqa: E402
+from tests.stepping.lora_files import TARGETS, asked, lora_file, with_adapters
 
 SIZE = {"width": 32, "height": 32}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,12 +40,7 @@ def engine(changed: Signal, tmp_path: Path) -> Iterator[EngineProcess]:
 
 
 def until_ready(engine: EngineProcess, changed: Signal) -> None:
-    wait_for(changed, lambda: engine.ready_models == ("light",))
-
-
-def wait_for(changed: Signal, fact: Callable[[], bool]) -> None:
-    with changed.condition:
-        assert changed.condition.wait_for(fact, WAIT_SECONDS)
+    changed.wait_for(lambda: engine.ready_models == ("light",), WAIT_SECONDS)
 
 
 def draw(engine: EngineProcess) -> None:
@@ -70,7 +65,7 @@ def test_a_rank_killed_while_nothing_runs_is_replaced_at_once(engine: EngineProc
     process, ranks = engine.process_id, children(engine.process_id)
     assert len(ranks) == 2
     os.kill(max(ranks), signal.SIGKILL)
-    wait_for(changed, lambda: engine.process_id not in (None, process))
+    changed.wait_for(lambda: engine.process_id not in (None, process), WAIT_SECONDS)
     until_ready(engine, changed)
     draw(engine)
     assert not children(engine.process_id) & ranks

@@ -42,9 +42,9 @@ class Signal:
         with self.condition:
             self.condition.notify_all()
 
-    def wait_for(self, fact: Callable[[], bool]) -> None:
+    def wait_for(self, fact: Callable[[], bool], seconds: float = WAIT_SECONDS) -> None:
         with self.condition:
-            assert self.condition.wait_for(fact, WAIT_SECONDS)
+            assert self.condition.wait_for(fact, seconds)
 
 
 @pytest.fixture
