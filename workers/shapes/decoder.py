@@ -104,12 +104,24 @@ def reconstruction_share(vae: Any, count: int = 100) -> float:
     return 100 * float(np.mean(right))
 
 
-def train(folder: Path, minutes: float, seed: int, resume: bool, drawn_by: Path | None) -> None:
-    """Train for that long, from the last result or from nothing, and save the autoencoder under `folder/vae`."""
+@torch.no_grad()
+def start(weights: Path | None) -> Any:
+    """A new autoencoder, or that of `weights`; residual blocks which that does not have begin as the identity."""
+    vae = build_vae()
+    if weights is not None:
+        saved = AutoencoderKL.from_pretrained(weights / "vae").state_dict()
+        for name in vae.load_state_dict(saved, strict=False).missing_keys:
+            if ".conv2." in name:
+                vae.get_parameter(name).zero_()
+    return vae
+
+
+def train(folder: Path, minutes: float, seed: int, weights: Path | None, drawn_by: Path | None) -> None:
+    """Train for that long, from those weights or from nothing, and save the autoencoder under `folder/vae`."""
     torch.manual_seed(seed)
     basis = fit_basis()
     source = SceneSource(build_tokenizer(), basis, seed)
-    vae = AutoencoderKL.from_pretrained(folder / "vae") if resume else build_vae()
+    vae = start(weights)
     write_encoder(vae, basis)
     vae.requires_grad_(False)
     vae.decoder.requires_grad_(True)
@@ -154,10 +166,10 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=12.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--drawn-by", type=Path, help="folder of the transformer's training run")
-    parser.add_argument("--continue", dest="resume", action="store_true")
+    parser.add_argument("--start-from", type=Path, help="a folder whose autoencoder to begin with, even this one")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    train(arguments.folder, arguments.minutes, arguments.seed, arguments.resume, arguments.drawn_by)
+    train(arguments.folder, arguments.minutes, arguments.seed, arguments.start_from, arguments.drawn_by)
 
 
 if __name__ == "__main__":

@@ -124,7 +124,7 @@ def build_vae() -> AutoencoderKL:
         down_block_types=("DownEncoderBlock2D",) * 3,
         up_block_types=("UpDecoderBlock2D",) * 3,
         block_out_channels=(16, 32, 48),
-        layers_per_block=1,
+        layers_per_block=2,
         latent_channels=CHANNELS,
         norm_num_groups=8,
         sample_size=64,
