@@ -71,6 +71,9 @@ KEY_PATTERNS: dict[str, str] = {
     "delivery": "delivery:%s",
     # Hash by URL: the account's webhook endpoints with secrets of their own, or that are disabled, JSON.
     "endpoints": "endpoints:%s",
+    # Hash: an API key without its secret, by id; sorted set of the ids by time of creation.
+    "api_key": "apikey:%s",
+    "api_keys": "apikeys",
     # String: who reconciles; hash: when it last did, and the grace after a gap.
     "leader": "leader",
     "sweep": "sweep",

@@ -43,7 +43,12 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path(".omni"), description="Spool, logs, local objects and the embedded Redis.")
     account: str = Field("default", description="Account of producers that connect to Redis directly.")
     api_url: str | None = Field(None, description="Address of the HTTP API for the command line and the client.")
-    api_key: SecretStr | None = Field(None, description="Key sent to the HTTP API.")
+    api_key: SecretStr | None = Field(
+        None, description="Key that clients send to the HTTP API, and that the API takes as the operator's own."
+    )
+    require_keys: bool = Field(
+        False, description="Ask for a key on loopback too; anywhere else one is always needed."
+    )
     slots: int = Field(16, ge=1, le=1024, description="Jobs in flight per worker.")
     reserved_slots: int = Field(1, ge=0, description="Slots kept for jobs of priority 8 and 9.")
     memory_budget_bytes: ByteSize | None = Field(

@@ -11,8 +11,10 @@ from fastapi import FastAPI
 
 from omni_jobs import __version__
 from omni_jobs.api import artifacts, events, health, jobs, metrics, models, openapi, problems, uploads, webhooks
+from omni_jobs.api.access import check_bind
 from omni_jobs.api.edge import Edge, Traffic
-from omni_jobs.api.service import Service, check_bind
+from omni_jobs.api.gate import Gate
+from omni_jobs.api.service import Service
 from omni_jobs.object_links import open_objects
 from omni_jobs.settings import Settings, load_settings
 from omni_jobs.store import connect
@@ -25,7 +27,7 @@ def create_app(settings: Settings | None = None, traffic: Traffic | None = None)
     """The API of one deployment.
 
     Raises:
-        Misconfigured: it would be reachable from outside without a key.
+        Misconfigured: it would be reachable from outside and no key exists.
     """
     settings = settings or load_settings()
     check_bind(settings)
@@ -47,6 +49,7 @@ def create_app(settings: Settings | None = None, traffic: Traffic | None = None)
         app.include_router(face.router)
     problems.install(app)
     openapi.install(app)
+    app.add_middleware(Gate)
     app.add_middleware(
         Edge,
         traffic=traffic,

@@ -32,10 +32,11 @@ class Cli:
     url: str | None = None
     data: Path | None = None
     as_json: bool = False
+    api_key: str | None = None
 
     def settings(self, **overrides: Any) -> Settings:
         """The settings with the command line's options in them."""
-        given = {"data_dir": self.data, **overrides}
+        given = {"data_dir": self.data, "api_key": self.api_key, **overrides}
         return load_settings({name: value for name, value in given.items() if value is not None})
 
     def address(self) -> str:
@@ -72,15 +73,18 @@ data_option = click.option(
 
 
 def command(function: Callable[..., R]) -> Callable[..., R]:
-    """Give a command `--json`, `--url` and `--data`, pass them as a `Cli`, and map errors to exit statuses."""
+    """Give a command `--json`, `--url`, `--api-key` and `--data` as a `Cli`, and map errors to exit statuses."""
 
     @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
     @click.option("--url", metavar="URL", help="Service or Redis to use; default: OMNI_API_URL, OMNI_REDIS_URL.")
+    @click.option("--api-key", metavar="KEY", help="Key for a service on HTTP; better said by OMNI_API_KEY.")
     @data_option
     @functools.wraps(function)
-    def wrapped(*args: Any, as_json: bool, url: str | None, data: Path | None, **kwargs: Any) -> R:
+    def wrapped(
+        *args: Any, as_json: bool, url: str | None, api_key: str | None, data: Path | None, **kwargs: Any
+    ) -> R:
         with exits(as_json):
-            return function(Cli(url, data, as_json), *args, **kwargs)
+            return function(Cli(url, data, as_json, api_key), *args, **kwargs)
 
     return wrapped
 

@@ -8,6 +8,7 @@ from omni_jobs import __version__
 from omni_jobs.cli.demo import demo, try_one
 from omni_jobs.cli.doctor import doctor
 from omni_jobs.cli.jobs import cancel, get, list_jobs, retry, watch
+from omni_jobs.cli.keys import keys
 from omni_jobs.cli.logs import logs
 from omni_jobs.cli.models import models
 from omni_jobs.cli.new_model import new_model
@@ -36,6 +37,7 @@ for one in (
     list_jobs,
     cancel,
     retry,
+    keys,
     models,
     new_model,
     logs,

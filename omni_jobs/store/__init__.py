@@ -8,6 +8,7 @@ from __future__ import annotations
 from omni_jobs.names import Keys
 from omni_jobs.settings import Settings
 from omni_jobs.store.connection import check_server, open_redis
+from omni_jobs.store.keyring import Keyring
 from omni_jobs.store.listing import Listing
 from omni_jobs.store.outbox import Outbox
 from omni_jobs.store.serving import Serving
@@ -29,7 +30,7 @@ __all__ = [
 ]
 
 
-class JobStore(Writing, Listing, Serving, Sweeping, Outbox, Waking):
+class JobStore(Writing, Listing, Serving, Sweeping, Outbox, Waking, Keyring):
     """The whole store; each part stands in a module of its own."""
 
 

@@ -1,0 +1,119 @@
+"""Issued keys over HTTP: the header forms of four clients, scopes, accounts apart, revocation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from omni_jobs.client import Client
+from omni_jobs.errors import Unauthorized
+from omni_jobs.schemas.access import Scope
+from tests.api.conftest import Served, job_body, picture
+from tests.servers.processes import api
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("keyed") / "api.log"
+
+
+@pytest.fixture(scope="module")
+def keyed(served: Served, log: Path) -> Iterator[str]:
+    """The service, which asks for a key."""
+    with api(log.parent, **served.environment, require_keys=True) as url:
+        yield url
+
+
+def with_key(url: str, key: str, scheme: str = "Bearer") -> httpx.Client:
+    return httpx.Client(base_url=url, headers={"authorization": f"{scheme} {key}"}, timeout=30)
+
+
+def new_key(served: Served, account: str, *scopes: Scope) -> str:
+    return served.store.issue_key(account, scopes=scopes)[1]
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "Token", "Key"])
+def test_a_key_is_taken_as_every_client_sends_it(served: Served, keyed: str, scheme: str) -> None:
+    key = new_key(served, "ann")
+    with with_key(keyed, key, scheme) as http:
+        assert http.get("/v1/jobs").status_code == 200
+
+
+def test_wrong_keys_are_refused_whatever_is_asked(served: Served, keyed: str) -> None:
+    key = new_key(served, "ann")
+    for wrong in (key[:-1], key[:-1] + ("0" if key[-1] != "0" else "1"), key.replace("omni_", "omni-"), "x"):
+        for path in ("/v1/jobs", "/v1/models", "/nowhere"):
+            with with_key(keyed, wrong) as http:
+                answer = http.get(path)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
+    assert httpx.get(f"{keyed}/v1/jobs").status_code == 401
+    assert httpx.get(f"{keyed}/healthz").status_code == 200
+
+
+def test_accounts_do_not_see_each_other(served: Served, keyed: str) -> None:
+    with with_key(keyed, new_key(served, "ann")) as ann, with_key(keyed, new_key(served, "bob")) as bob:
+        job = ann.post("/v1/jobs", json=job_body(), headers={"idempotency-key": "same"}).json()
+        upload = ann.post("/v1/uploads", content=picture(), headers={"content-type": "image/png"}).json()["id"]
+        assert job["account"] == "ann"
+        done = served.succeed(served.claim(job["id"]), b"pixels")
+        artifact = done.artifacts[0].id
+        for path in (
+            f"/v1/jobs/{job['id']}",
+            f"/v1/jobs/{job['id']}/events",
+            f"/v1/jobs/{job['id']}/history",
+            f"/v1/uploads/{upload}",
+            f"/v1/artifacts/{artifact}",
+        ):
+            assert bob.get(path).status_code == 404, path
+            assert ann.get(path).status_code in {200, 307}, path
+        for path in ("cancel", "retry"):
+            assert bob.post(f"/v1/jobs/{job['id']}/{path}").status_code == 404
+        assert bob.delete(f"/v1/jobs/{job['id']}").status_code == 404
+        for stolen in (upload, artifact):
+            answer = bob.post("/v1/jobs", json=job_body(task="edit", images=[stolen]))
+            assert answer.json()["error"]["param"] == "images.0"
+        assert bob.get("/v1/jobs").json()["jobs"] == []
+        other = bob.post("/v1/jobs", json=job_body(), headers={"idempotency-key": "same"})
+        assert (other.status_code, other.json()["account"]) == (201, "bob")
+
+
+def test_a_key_may_do_no_more_than_its_scopes(served: Served, keyed: str) -> None:
+    with with_key(keyed, new_key(served, "eve", Scope.READ)) as reader:
+        assert reader.get("/v1/jobs").status_code == 200
+        answer = reader.post("/v1/jobs", json=job_body())
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
+        assert "`submit`" in answer.json()["detail"]
+    with with_key(keyed, new_key(served, "eve", Scope.SUBMIT)) as writer:
+        made = writer.post("/v1/jobs", json=job_body())
+        assert made.status_code == 201
+        assert writer.get(f"/v1/jobs/{made.json()['id']}").status_code == 403
+        assert writer.post(f"/v1/jobs/{made.json()['id']}/cancel").status_code == 200
+
+
+def test_a_revoked_key_is_refused_at_once_and_no_key_is_logged(served: Served, keyed: str, log: Path) -> None:
+    key, text = served.store.issue_key("ann", name="laptop")
+    with with_key(keyed, text) as http:
+        assert http.get("/v1/jobs").status_code == 200
+        served.store.revoke_key(key.id)
+        answer = http.get("/v1/jobs")
+    assert (answer.status_code, key.id in answer.text, text in answer.text) == (401, True, False)
+    assert text not in log.read_text()
+
+
+def test_without_required_keys_an_issued_one_still_says_whose_job_it_is(served: Served) -> None:
+    with with_key(served.url, new_key(served, "ann")) as http:
+        assert http.post("/v1/jobs", json=job_body()).json()["account"] == "ann"
+        assert http.get("/v1/jobs", headers={"authorization": "Bearer anything"}).status_code == 200
+        broken = {"authorization": f"Bearer omni_{12 * '0'}_{40 * '0'}"}
+        assert http.get("/v1/jobs", headers=broken).status_code == 401
+
+
+def test_the_client_takes_a_key(served: Served, keyed: str) -> None:
+    with Client(keyed, api_key=new_key(served, "kim")) as client:
+        job = client.submit(model="paper", prompt="a fox")
+        assert client.get(job.id).account == "kim"
+    with Client(keyed) as stranger, pytest.raises(Unauthorized):
+        stranger.get(job.id)
