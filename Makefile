@@ -32,7 +32,7 @@ test: install  ## The tests, at most ten minutes on two cores
 check: install  ## Lint, format, types, architecture
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy omni_jobs workers storage benchmarks tests
+	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 
 conformance: install  ## Every pipeline of the zoo, alone against together; writes docs/conformance.md

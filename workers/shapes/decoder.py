@@ -135,8 +135,8 @@ def train(folder: Path, minutes: float, seed: int, weights: Path | None, drawn_b
         if drawn is not None and float(torch.rand(())) < DRAWN_SHARE:
             loss = decoder_loss(vae, decode, basis, drawn.take(BATCH), DRAWN_NOISE)
         else:
-            pictures, weights = source.pictures(BATCH)
-            loss = decoder_loss(vae, decode, basis, (basis.encode(pictures), weights), NOISE)
+            pictures, pixel_weights = source.pictures(BATCH)
+            loss = decoder_loss(vae, decode, basis, (basis.encode(pictures), pixel_weights), NOISE)
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(vae.decoder.parameters(), 1.0)
         factor = max(0.01, min(1.0, (1 - share_done) / (1 - DECAY_FROM), (step + 1) / 50))
