@@ -50,6 +50,9 @@ class Settings(BaseSettings):
         False, description="Ask for a key on loopback too; anywhere else one is always needed."
     )
     slots: int = Field(16, ge=1, le=1024, description="Jobs in flight per worker.")
+    devices: str = Field(
+        "", description="Comma list, as cuda:0,cuda:1: an engine on each with every model; else the models' own."
+    )
     reserved_slots: int = Field(1, ge=0, description="Slots kept for jobs of priority 8 and 9.")
     memory_budget_bytes: ByteSize | None = Field(
         None, description="Weights that a worker's models may hold on its device together; 40GiB can be said."

@@ -133,6 +133,7 @@ class Housekeeping:
             "merging": engine.merging,
             "engine_restarts": max(0, engine.restarts),
             "engine_process": engine.process_id,
+            "engines": engine.each,
             "versions": versions,
             "errors": errors,
         }

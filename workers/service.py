@@ -20,7 +20,7 @@ from omni_jobs.names import new_id
 from omni_jobs.schemas import ModelCard
 from omni_jobs.settings import Settings
 from omni_jobs.store import Claim, Ref, connect
-from workers.engine_process import Budget, EngineProcess
+from workers.engine_process import Budget, Replicas
 from workers.housekeeping import Housekeeping
 from workers.leases import Leases
 from workers.lora_folder import open_folder, with_loras
@@ -61,8 +61,9 @@ class WorkerService:
             settings.slots, settings.reserved_slots, lambda claim: claim.crashes >= ALONE_AFTER_CRASHES
         )
         budget = Budget(settings.memory_budget_bytes, settings.sleep_budget_bytes)
-        self.engine = EngineProcess(
-            rows, self.spool, self._engine_changed, caps=settings.data_dir / "caps", budget=budget
+        devices = [device.strip() for device in settings.devices.split(",") if device.strip()]
+        self.engine = Replicas(
+            rows, self.spool, self._engine_changed, devices, caps=settings.data_dir / "caps", budget=budget
         )
         self.loras = {row.name: open_folder(row, settings, self.spool / "loras") for row in rows}
         self.leases = Leases(self.store, self.id, settings.lease_seconds, lambda: self.engine.is_advancing)

@@ -54,6 +54,8 @@ class DiffusionWorker:
 
     def load_model(self, od_config: OmniDiffusionConfig) -> None:
         """Load the pipeline that this configuration means, with a fresh runner: proofs are about one pipeline."""
+        if (od_config.device or "").startswith("cuda:"):
+            torch.cuda.set_device(od_config.device)
         pipeline = load_pipeline(od_config)
         parallelize(pipeline, od_config, self.lockstep)
         device = str(getattr(pipeline, "_execution_device", "cpu"))

@@ -36,6 +36,25 @@ def test_a_killed_engine_process_loses_nothing(deployment: Deployment) -> None:
     assert deployment.workers[0].poll() is None, "the consumer survives its engine"
 
 
+def test_the_jobs_of_a_killed_replica_go_elsewhere_and_the_others_stay(deployment: Deployment) -> None:
+    name = deployment.start_worker("simulated?launch_ms=40", devices="cpu,cpu")
+    deployment.until(lambda: phases(deployment, name) == ["ready", "ready"])
+    first, second = (deployment.submit(f"fox {n}", 20) for n in range(2))
+    for job in (first, second):
+        deployment.is_denoising(job)
+    os.kill(deployment.engine_process(name), signal.SIGKILL)
+    ended = deployment.finished(first, second)
+    for job in ended:
+        deployment.check(job)
+    assert sorted(job.attempt for job in ended) == [1, 2]
+
+
+def phases(deployment: Deployment, name: str) -> list[str]:
+    """Of the model in each engine of a worker."""
+    info = deployment.worker(name)
+    return [engine["models"]["sim"] for engine in info.details["engines"]] if info else []
+
+
 def test_a_frozen_worker_is_fenced_when_it_wakes(deployment: Deployment) -> None:
     deployment.start_worker(SLOW)
     job = deployment.submit("fox", STEPS)

@@ -35,6 +35,12 @@ class Budget:
     device_bytes: int | None = None
     host_bytes: int | None = None
 
+    def shared_by(self, processes: int) -> Budget:
+        """The budget of each of so many engine processes, with a device each and one host."""
+        return Budget(
+            self.device_bytes, self.host_bytes if self.host_bytes is None else self.host_bytes // processes
+        )
+
 
 @dataclass(frozen=True)
 class Holding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping, Set
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -63,7 +64,10 @@ class Position:
 
 @dataclass
 class ModelState:
-    """One model in the engine process. `phase` is starting, loading, failed, or one of SERVING."""
+    """One model in the engine process. `phase` is starting, loading, failed, or one of SERVING.
+
+    `bring_seconds` is how long it last took to get it onto the device.
+    """
 
     row: ModelRow
     phase: str = "starting"
@@ -71,13 +75,16 @@ class ModelState:
     device: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     error: str | None = None
+    bring_seconds: float = 0.0
+    _moves_since: float = 0.0
 
     def hear(self, message: Mapping[str, Any]) -> None:
         """Take in what the engine process says of this model."""
         match message["kind"]:
             case "phase":
-                self.phase = message["phase"]
+                self.phase, self._moves_since = message["phase"], time.monotonic()
             case "ready":
+                self.bring_seconds = time.monotonic() - self._moves_since
                 self.card, self.device = message["card"], message["device"]
                 self.versions, self.error = message["versions"], None
                 self.phase = "ready"
@@ -122,6 +129,13 @@ class EngineStats:
         self.calls_saved += metrics.get("calls_saved", 0)
         self.forwards += metrics.get("forwards", 0.0)
         self.max_batch = max(self.max_batch, metrics.get("max_batch", 0))
+
+    def add(self, other: EngineStats) -> None:
+        self.requests += other.requests
+        self.calls += other.calls
+        self.calls_saved += other.calls_saved
+        self.forwards += other.forwards
+        self.max_batch = max(self.max_batch, other.max_batch)
 
 
 def budget_seconds(models: Mapping[str, ModelState], executing: Set[str]) -> float:
