@@ -16,9 +16,10 @@ from kombu.exceptions import KombuError, OperationalError
 from redis.exceptions import RedisError
 
 from omni_jobs.celery_tasks import producer_app, send_doorbell
+from omni_jobs.costs import expected_seconds, shape_of
 from omni_jobs.errors import IllegalMove, InvalidRequest, NotFound
 from omni_jobs.names import DEFAULT_ACCOUNT
-from omni_jobs.schemas import MAX_SEED, Job, JobRequest, ModelCard, Status, parse_job
+from omni_jobs.schemas import MAX_SEED, Job, JobRequest, Status, parse_job
 from omni_jobs.store import JobStore, Ref, Ring
 from omni_jobs.store.codec import compact
 from omni_jobs.store.writing import MAX_ATTEMPTS
@@ -26,10 +27,6 @@ from omni_jobs.store.writing import MAX_ATTEMPTS
 LOG = structlog.get_logger(__name__)
 #: Above this many queued jobs a submit is refused, unless the caller has another limit.
 MAX_QUEUED = 200_000
-#: Expected device seconds of one step of one megapixel; corrected by what the job really used.
-_STEP_SECONDS_PER_MEGAPIXEL = 0.1
-_DEFAULT_STEPS = 30
-_DEFAULT_SIDE_PIXELS = 1024
 
 
 def submit(
@@ -123,28 +120,6 @@ def fingerprint(request: JobRequest) -> str:
     """Digest of what a producer sent, the idempotency key apart; equal bodies have equal ones."""
     body = request.model_dump(mode="json", exclude={"idempotency_key"}, exclude_defaults=True)
     return hashlib.sha256(compact(_sorted(body)).encode()).hexdigest()[:32]
-
-
-def shape_of(request: JobRequest, card: ModelCard) -> str:
-    """What must be equal for two jobs to have a chance to share batches: a hint for the claim, no promise."""
-    given = card.defaults | request.parameters
-    size = "x".join(str(given.get(name, "-")) for name in ("width", "height", "num_frames"))
-    shape = f"{request.task}:{size}:{len(request.pictures)}"
-    return f"{shape}:{compact(given['loras'])}" if given.get("loras") else shape
-
-
-def expected_seconds(request: JobRequest, card: ModelCard) -> float:
-    """A guess of the device time, by steps and pixels, for the fair share between accounts."""
-    given = card.defaults | request.parameters
-    pixels = _number(given, "width", _DEFAULT_SIDE_PIXELS) * _number(given, "height", _DEFAULT_SIDE_PIXELS)
-    frames = _number(given, "num_frames", 1)
-    steps = _number(given, "num_inference_steps", _DEFAULT_STEPS)
-    return max(0.001, request.num_outputs * steps * frames * pixels / 1e6 * _STEP_SECONDS_PER_MEGAPIXEL)
-
-
-def _number(given: Mapping[str, Any], name: str, default: float) -> float:
-    value = given.get(name)
-    return float(value) if isinstance(value, int | float) and value > 0 else default
 
 
 def _sorted(value: Any) -> Any:

@@ -9,8 +9,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from omni_jobs.costs import expected_seconds
 from omni_jobs.errors import UnknownModel
-from omni_jobs.queue import expected_seconds
 from omni_jobs.schemas import Job, ModelCard, Status, Waiting, WorkerInfo
 from omni_jobs.store import JobStore
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
 from omni_jobs.cli.exits import EXITS
@@ -34,10 +36,18 @@ def reference() -> str:
     parts += [f"| {status} | {meaning} |" for status, meaning in sorted(EXITS.values())]
     parts.append("\n`doctor` exits with 1 if it found something wrong.\n\n## Commands")
     root = click.Context(main, info_name="omni-jobs", terminal_width=100, **main.context_settings)
-    for name, command in main.commands.items():
-        context = click.Context(command, parent=root, info_name=name)
-        parts.append(f"\n### {name}\n\n```text\n{command.get_help(context).strip()}\n```")
+    parts += [text for name, command in main.commands.items() for text in _described(name, command, root, "###")]
     return "\n".join(parts) + "\n"
+
+
+def _described(name: str, command: click.Command, parent: click.Context, heading: str) -> Iterator[str]:
+    """A command and, for a group, those in it."""
+    context = click.Context(command, parent=parent, info_name=name)
+    title = context.command_path.removeprefix("omni-jobs ")
+    yield f"\n{heading} {title}\n\n```text\n{command.get_help(context).strip()}\n```"
+    if isinstance(command, click.Group):
+        for inner, its in command.commands.items():
+            yield from _described(inner, its, context, f"{heading}#")
 
 
 if __name__ == "__main__":

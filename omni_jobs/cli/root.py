@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from omni_jobs import __version__
+from omni_jobs.cli.bulk import bulk
 from omni_jobs.cli.demo import demo, try_one
 from omni_jobs.cli.doctor import doctor
 from omni_jobs.cli.jobs import cancel, get, list_jobs, retry, watch
@@ -38,6 +39,7 @@ for one in (
     cancel,
     retry,
     keys,
+    bulk,
     models,
     new_model,
     logs,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from omni_jobs import queue
+from omni_jobs.costs import expected_seconds
 from omni_jobs.errors import IdempotencyMismatch, IllegalMove, InvalidRequest, QueueFull, UnknownModel
 from omni_jobs.names import model_queue
 from omni_jobs.redis_server import free_port
@@ -128,7 +129,7 @@ def test_cancel_and_retry(deployed: JobStore, objects: ObjectStore) -> None:
 
 def test_expected_seconds_follow_the_work() -> None:
     def cost(**fields: Any) -> float:
-        return queue.expected_seconds(JobRequest.model_validate(JOB | fields), CARD)
+        return expected_seconds(JobRequest.model_validate(JOB | fields), CARD)
 
     assert cost(num_outputs=4) == pytest.approx(4 * cost())
     assert cost(parameters={"num_inference_steps": 8}) == pytest.approx(2 * cost())

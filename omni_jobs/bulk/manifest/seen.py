@@ -1,0 +1,30 @@
+"""Which keys a pass over a manifest has met, on disk, so that memory does not grow with the manifest."""
+
+from __future__ import annotations
+
+import sqlite3
+
+#: Kibibytes of the table that stay in memory.
+CACHE_KIB = 4096
+
+
+class Seen:
+    """Numbers of lines by key. The file has no name and is gone with this object."""
+
+    def __init__(self) -> None:
+        self._table = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        for pragma in (f"cache_size=-{CACHE_KIB}", "journal_mode=OFF", "synchronous=OFF"):
+            self._table.execute(f"PRAGMA {pragma}")
+        self._table.execute("CREATE TABLE seen (key TEXT PRIMARY KEY, number INTEGER) WITHOUT ROWID")
+        self._table.execute("BEGIN")
+
+    def first(self, key: str, number: int) -> int | None:
+        """The number with which this key came first; None if that is now."""
+        if self._table.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (key, number)).rowcount:
+            return None
+        (first,) = self._table.execute("SELECT number FROM seen WHERE key = ?", (key,)).fetchone()
+        return int(first)
+
+    def close(self) -> None:
+        """Give the space back."""
+        self._table.close()

@@ -1,0 +1,132 @@
+"""`bulk`: a manifest of many jobs, previewed and checked before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import click
+
+from omni_jobs.bulk.checking import Checker
+from omni_jobs.bulk.estimate import Estimate
+from omni_jobs.bulk.manifest import Line, Manifest, Problem, Repeat, open_manifest
+from omni_jobs.cli import show
+from omni_jobs.cli.context import Cli, command
+from omni_jobs.cli.parameters import parameter
+from omni_jobs.errors import Misconfigured, Unavailable
+from omni_jobs.schemas import ModelCard
+
+#: Bad lines that a person is shown; a program gets all.
+SHOWN_PROBLEMS = 50
+
+
+@click.group()
+def bulk() -> None:
+    """Render a manifest of many jobs, each exactly once.
+
+    A manifest is JSON Lines (native jobs, or an OpenAI batch), CSV or TSV, or a template in TOML.
+    """
+
+
+def manifest_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The manifest, and what its lines leave out."""
+    options = [
+        click.argument("manifest", type=click.Path(path_type=Path)),
+        click.option("--model", "-m", help="The model of lines that name none."),
+        click.option(
+            "--set",
+            "-s",
+            "defaults",
+            multiple=True,
+            metavar="FIELD=VALUE",
+            help="A field for lines that lack it; text may hold {placeholders} for the line's values.",
+        ),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def opened(manifest: Path, model: str | None, defaults: tuple[str, ...]) -> Manifest:
+    """The manifest with the command line's defaults."""
+    given = dict(parameter(text) for text in defaults)
+    return open_manifest(manifest, ({"model": model} if model else {}) | given)
+
+
+@bulk.command()
+@manifest_options
+@click.option("--first", default=5, show_default=True, help="Resolved lines to show.")
+@command
+def expand(cli: Cli, manifest: Path, model: str | None, defaults: tuple[str, ...], first: int) -> None:
+    """Show what a manifest comes to: how many lines, the first ones resolved, expected device time and bytes."""
+    found = opened(manifest, model, defaults)
+    cards: dict[str, ModelCard] = {}
+    with suppress(Unavailable, Misconfigured):  # without a service only the models' defaults are unknown
+        cards = catalogue(cli)
+    total = Estimate()
+    for entry in found.entries():
+        total.add(entry, cards)
+        if isinstance(entry, Line) and total.lines <= first:
+            show.print_json(resolved(entry))
+    if cli.as_json:
+        show.print_json(total.to_json())
+        return
+    click.echo(
+        f"{total.lines} lines, {total.pictures} outputs"
+        + (f", {total.repeats} repeats of earlier lines" if total.repeats else "")
+        + (f", {total.problems} bad lines (`omni-jobs bulk check` names them)" if total.problems else "")
+    )
+    click.echo(
+        f"roughly {total.device_seconds / 3600:.2f} h of device time by steps and pixels, "
+        f"{total.size_bytes / 2**30:.2f} GiB to write; a run measures both"
+    )
+
+
+@bulk.command()
+@manifest_options
+@click.option("--form-only", is_flag=True, help="Ask no service what its models take.")
+@command
+def check(cli: Cli, manifest: Path, model: str | None, defaults: tuple[str, ...], form_only: bool) -> None:
+    """Report every bad line with its number and column. Nothing is rendered; exits with 2 if a line is bad."""
+    from omni_jobs.media_check import check_picture
+
+    found = opened(manifest, model, defaults)
+    entries = found.entries(check_picture)
+    entries = entries if form_only else Checker(catalogue(cli)).entries(entries)
+    bad = good = repeats = 0
+    for entry in entries:
+        good += isinstance(entry, Line)
+        repeats += isinstance(entry, Repeat)
+        if not isinstance(entry, Problem):
+            continue
+        bad += 1
+        if cli.as_json:
+            show.print_json(entry.to_json())
+        elif bad <= SHOWN_PROBLEMS:
+            click.echo(problem_text(entry))
+    if cli.as_json:
+        show.print_json({"good": good, "bad": bad, "repeats": repeats})
+    else:
+        click.echo(f"{bad} bad, {good} good" + (f", {repeats} repeats of earlier lines" if repeats else ""))
+    if bad:
+        raise SystemExit(2)
+
+
+def catalogue(cli: Cli) -> dict[str, ModelCard]:
+    """The service's models by name."""
+    with cli.client() as client:
+        return {card.name: card for card in client.models()}
+
+
+def problem_text(problem: Problem) -> str:
+    """One line for a person."""
+    column = "" if problem.column is None else f", column {problem.column}"
+    return f"line {problem.number}{column}: {problem.message}"
+
+
+def resolved(line: Line) -> dict[str, Any]:
+    """A line as it will be rendered."""
+    job = line.request.model_dump(mode="json", exclude_defaults=True)
+    return {"line": line.number, "line_id": line.id, **({"id": line.name} if line.name else {}), "job": job}
