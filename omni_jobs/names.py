@@ -43,6 +43,8 @@ KEY_PATTERNS: dict[str, str] = {
     "idempotency": "idempotency:%s:%s",
     # String: an input's storage key, type, size and SHA-256, JSON.
     "upload": "upload:%s:%s",
+    # List: jobs of requests that a client may send again by itself; digest of the request and number of the try.
+    "retries": "retries:%s:%s",
     # Sorted set: ready jobs of one account, priority and model by due time.
     "ready": "ready:%s:%s:%s",
     # Sorted set: all ready jobs of a model by the time since which they wait.

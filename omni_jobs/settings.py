@@ -74,6 +74,9 @@ class Settings(BaseSettings):
         pattern=r"^https?://[^\s/]+(/\S*)?$",
         description="Address at which others reach the API; links in answers and webhooks begin with it.",
     )
+    model_aliases: str = Field(
+        "", description="Comma list of NAME=MODEL: what clients of other APIs call a model; * is any other name."
+    )
     link_seconds: int = Field(3600, ge=10, le=604_800, description="Life of a signed link to an artifact.")
     stream_seconds: float = Field(3600.0, gt=0, description="Event streams and long polls end by then.")
     max_body_bytes: int = Field(16 * 2**20, ge=1024, description="Largest JSON body of an HTTP request.")

@@ -42,8 +42,9 @@ def add_picture(
     filename: str | None = None,
     max_bytes: int = MAX_BYTES,
     max_pixels: int = MAX_PIXELS,
+    upload_id: str | None = None,
 ) -> Upload:
-    """Checks a picture, in memory or in a file, and keeps it.
+    """Checks a picture, in memory or in a file, and keeps it, under a given id for a call that may be repeated.
 
     The object comes first and the note second, so that a note never lacks its object.
 
@@ -52,7 +53,7 @@ def add_picture(
     """
     facts = check_picture(data, max_bytes=max_bytes, max_pixels=max_pixels)
     digest = _sha256(data)
-    upload_id = new_id("upl")
+    upload_id = upload_id or new_id("upl")
     key = f"uploads/{account}/{upload_id}"
     with storage_errors_translated():
         objects.put(key, data, content_type=facts.content_type, sha256=digest)

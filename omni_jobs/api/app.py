@@ -14,11 +14,13 @@ from omni_jobs.api import artifacts, events, health, jobs, metrics, models, open
 from omni_jobs.api.access import check_bind
 from omni_jobs.api.edge import Edge, Traffic
 from omni_jobs.api.gate import Gate
+from omni_jobs.api.openai import images
 from omni_jobs.api.service import Service
 from omni_jobs.object_links import open_objects
 from omni_jobs.settings import Settings, load_settings
 from omni_jobs.store import connect
 
+FACES = (jobs, events, uploads, artifacts, models, webhooks, images, health, metrics)
 #: Calls of the store that may be on their way at a time; each takes about a millisecond.
 THREADS = 32
 
@@ -45,8 +47,9 @@ def create_app(settings: Settings | None = None, traffic: Traffic | None = None)
                 await asyncio.to_thread(_close, service)
 
     app = FastAPI(title="omni-jobs", version=__version__, lifespan=lifespan, redirect_slashes=False)
-    for face in (jobs, events, uploads, artifacts, models, webhooks, health, metrics):
-        app.include_router(face.router)
+    app.state.routers = [face.router for face in FACES]
+    for router in app.state.routers:
+        app.include_router(router)
     problems.install(app)
     openapi.install(app)
     app.add_middleware(Gate)
@@ -54,8 +57,11 @@ def create_app(settings: Settings | None = None, traffic: Traffic | None = None)
         Edge,
         traffic=traffic,
         max_body_bytes=settings.max_body_bytes,
-        max_upload_bytes=settings.max_input_bytes + uploads.OVERHEAD_BYTES,
-        upload_path=uploads.PATH,
+        own_limits={
+            uploads.PATH: settings.max_input_bytes + uploads.OVERHEAD_BYTES,
+            # Several pictures, or their base64.
+            images.EDITS_PATH: 4 * settings.max_input_bytes + uploads.OVERHEAD_BYTES,
+        },
     )
     return app
 

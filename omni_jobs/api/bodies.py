@@ -56,15 +56,20 @@ class EventPage(Record):
 
 
 class ModelState(Record):
-    """A model's card and whether anybody serves it now: the number of its live workers by their state."""
+    """A model's card and whether anybody serves it now: the number of its live workers by their state.
+
+    A single one is a model of the OpenAI API as well, with `id`, `object`, `created` and `owned_by`.
+    """
 
     card: ModelCard
     workers: dict[str, int]
 
 
 class ModelList(Record):
-    """All models that a worker ever published."""
+    """All models that a worker ever published; `object` and `data` are the list that the OpenAI API has."""
 
+    object: str = "list"
+    data: list[dict[str, Any]] = Field(default_factory=list)
     models: list[ModelState]
 
 

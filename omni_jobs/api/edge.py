@@ -9,6 +9,7 @@ import re
 import secrets
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,16 +48,15 @@ class Traffic:
 
 
 class Edge:
-    """The outermost layer. Bodies above `max_body_bytes` are refused; uploads have `max_upload_bytes`."""
+    """The outermost layer. Bodies above `max_body_bytes` are refused; some paths have limits of their own."""
 
     def __init__(
-        self, app: ASGIApp, *, traffic: Traffic, max_body_bytes: int, max_upload_bytes: int, upload_path: str
+        self, app: ASGIApp, *, traffic: Traffic, max_body_bytes: int, own_limits: Mapping[str, int]
     ) -> None:
         self._app = app
         self._traffic = traffic
         self._max_body_bytes = max_body_bytes
-        self._max_upload_bytes = max_upload_bytes
-        self._upload_path = upload_path
+        self._own_limits = own_limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -72,7 +72,7 @@ class Edge:
                 self._note(scope, int(message["status"]), time.perf_counter() - began)
             await send(message)
 
-        limit = self._max_upload_bytes if scope["path"] == self._upload_path else self._max_body_bytes
+        limit = self._own_limits.get(scope["path"], self._max_body_bytes)
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             await self._app(scope, _limited(receive, limit), tell)
 

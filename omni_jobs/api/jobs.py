@@ -69,7 +69,7 @@ async def submit(request: Request, account: Account, service: Served) -> Respons
         items = await asyncio.to_thread(_submit_batch, request, account, service, body)
         return JSONResponse({"jobs": items})
     wanted = _keyed(parse_job(body), bodies.idempotency_key(request.headers))
-    job, is_new = await asyncio.to_thread(_submit_one, account, service, wanted)
+    job, is_new = await asyncio.to_thread(submit_one, account, service, wanted)
     headers = {"location": f"/v1/jobs/{job.id}"} | ({} if is_new else {"idempotent-replayed": "true"})
     return JSONResponse(await asyncio.to_thread(view, service, job, base), 201 if is_new else 200, headers)
 
@@ -158,7 +158,8 @@ def view(service: Service, job: Job, base: str) -> dict[str, Any]:
     return service.links.sign_all(job, base).to_json()
 
 
-def _submit_one(account: str, service: Service, request: JobRequest) -> tuple[Job, bool]:
+def submit_one(account: str, service: Service, request: JobRequest) -> tuple[Job, bool]:
+    """Submits a job of any face; the bool says whether it is new. Raises what `queue.submit` raises."""
     settings = service.settings
     job, is_new = queue.submit(
         service.store,
@@ -182,7 +183,7 @@ def _submit_batch(request: Request, account: str, service: Service, body: dict[s
     items: list[dict[str, Any]] = []
     for place, job in enumerate([_parsed(place, job, key) for place, job in enumerate(jobs)]):
         try:
-            created, is_new = _submit_one(account, service, job)
+            created, is_new = submit_one(account, service, job)
         except OmniJobsError as error:
             instance, request_id = f"{request.url.path}#{place}", problems.request_id(request)
             problem = problems.describe(error, instance=instance, request_id=request_id)

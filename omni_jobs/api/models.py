@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 from starlette.responses import JSONResponse, Response
@@ -21,7 +21,8 @@ async def models(_account: Account, service: Served) -> Response:
     """Every model that a worker published, whether one serves it now or not."""
     cards = await asyncio.to_thread(service.store.cards)
     states = await asyncio.to_thread(_states, service, cards)
-    return JSONResponse({"models": [state.model_dump(mode="json", exclude_none=True) for state in states]})
+    shown = [state.model_dump(mode="json", exclude_none=True) for state in states]
+    return JSONResponse({"object": "list", "data": [_openai(state) for state in states], "models": shown})
 
 
 @router.get("/v1/models/{name:path}", response_model=bodies.ModelState, responses=problems.documented(404))
@@ -33,7 +34,12 @@ async def model(
     """One model."""
     card = await asyncio.to_thread(service.store.card, name)
     (state,) = await asyncio.to_thread(_states, service, [card])
-    return JSONResponse(state.model_dump(mode="json", exclude_none=True))
+    return JSONResponse(state.model_dump(mode="json", exclude_none=True) | _openai(state))
+
+
+def _openai(state: bodies.ModelState) -> dict[str, Any]:
+    """The model as clients of the OpenAI API read it; nobody noted when it came."""
+    return {"id": state.card.name, "object": "model", "created": 0, "owned_by": "omni-jobs"}
 
 
 def _states(service: Service, cards: list[ModelCard]) -> list[bodies.ModelState]:

@@ -12,7 +12,6 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
-from starlette.routing import compile_path
 
 from omni_jobs import errors
 from omni_jobs.errors import OmniJobsError
@@ -55,7 +54,7 @@ TITLES = {
 OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 #: Seconds after which a client may try again what is not available now.
 RETRY_AFTER_SECONDS = 2
-MEDIA_TYPE = "application/problem+json"
+MEDIA_TYPE, PLAIN_JSON = "application/problem+json", "application/json"
 
 
 class ErrorBody(Record):
@@ -112,7 +111,8 @@ def answer(request: Request, error: OmniJobsError) -> Response:
         headers["retry-after"] = str(RETRY_AFTER_SECONDS)
     if body["status"] == 401:
         headers["www-authenticate"] = "Bearer"
-    return JSONResponse(body, body["status"], headers, media_type=MEDIA_TYPE)
+    kind = getattr(request.state, "error_media_type", MEDIA_TYPE)
+    return JSONResponse(body, body["status"], headers, media_type=kind)
 
 
 def request_id(request: Request) -> str:
@@ -174,9 +174,10 @@ def _routing_problem(request: Request, error: HTTPException) -> Response:
 def methods_at(app: FastAPI, path: str) -> list[str]:
     """The methods that work at a path; Starlette's own answer knows only the first route of a path."""
     found: set[str] = set()
-    for pattern, operations in app.openapi()["paths"].items():
-        if compile_path(pattern)[0].match(path):
-            found |= {method.upper() for method in operations}
+    for router in app.state.routers:
+        for route in router.routes:
+            if route.path_regex.match(path):
+                found |= route.methods
     return sorted(found)
 
 

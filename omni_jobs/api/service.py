@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from omni_jobs.api.access import require
 from omni_jobs.api.edge import Traffic
 from omni_jobs.api.estimates import Estimates
+from omni_jobs.api.faces.catalogue import parse_aliases
 from omni_jobs.api.gate import CALLER
 from omni_jobs.api.readiness import Readiness
 from omni_jobs.object_links import Links
@@ -32,6 +33,7 @@ class Service:
         self.links = Links(self.objects, self.settings.link_seconds)
         self.readiness = Readiness(self.store)
         self.estimates = Estimates(self.store)
+        self.aliases = parse_aliases(self.settings.model_aliases)
 
     def base(self, request: Request) -> str:
         """The address under which this client reaches us; links begin with it."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from omni_jobs.names import Keys
 from omni_jobs.settings import Settings
+from omni_jobs.store.attaching import Attaching
 from omni_jobs.store.connection import check_server, open_redis
 from omni_jobs.store.keyring import Keyring
 from omni_jobs.store.listing import Listing
@@ -30,7 +31,7 @@ __all__ = [
 ]
 
 
-class JobStore(Writing, Listing, Serving, Sweeping, Outbox, Waking, Keyring):
+class JobStore(Writing, Listing, Serving, Sweeping, Outbox, Attaching, Waking, Keyring):
     """The whole store; each part stands in a module of its own."""
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from omni_jobs.api.faces.fields import Table
+from omni_jobs.api.openai import image_fields
 from omni_jobs.schemas import MOVES, Phase, Status
 from omni_jobs.settings import PREFIX, Settings
 from workers.registry import ModelRow
@@ -132,12 +134,29 @@ def lifecycle() -> str:
     )
 
 
+def face_table(*bodies: tuple[str, Table]) -> str:
+    """Every field of these endpoints with its status."""
+    rows = [
+        [f"`{name}`", f"`{field.name}`", field.status, field.note]
+        for name, table_ in bodies
+        for field in table_.fields.values()
+    ]
+    return table(("endpoint", "field", "status", "note"), rows)
+
+
 #: What stands where: page, name of the part, its text.
 PARTS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("README.md", "settings", lambda: settings_table(FIRST_SETTINGS)),
     ("docs/configuration.md", "all settings", lambda: settings_table(list(Settings.model_fields))),
     ("docs/configuration.md", "keys of a model", model_table),
     ("docs/lifecycle.md", "lifecycle", lifecycle),
+    (
+        "docs/faces.md",
+        "openai images",
+        lambda: face_table(
+            ("POST /v1/images/generations", image_fields.GENERATION), ("POST /v1/images/edits", image_fields.EDIT)
+        ),
+    ),
 )
 
 

@@ -52,6 +52,11 @@ def test_the_webhook_back_end(service: Service, capsys: pytest.CaptureFixture[st
     assert re.search(r"job\.succeeded http://127\.0\.0\.1:\d+/", capsys.readouterr().out)
 
 
+def test_a_client_of_another_api(service: Service) -> None:
+    exec(compile(here(snippet("python", "OpenAI("), service), "README.md", "exec"), {})
+    assert size("circle.png") == (64, 64)
+
+
 def test_the_offline_way(
     untrained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

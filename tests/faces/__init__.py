@@ -1,0 +1,1 @@
+"""Other APIs' own clients against a real server, store and worker."""
