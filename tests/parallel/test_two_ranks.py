@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
-from benchmarks.zoo import UNEQUAL_PROMPTS, Case, case, flatten_output
+from benchmarks.zoo import case
 from omni_jobs.errors import Misconfigured
-from tests.executors.processes import children
+from tests.parallel.groups import BOUND, STEPS, calls, difference, group_of, rpc
+from tests.stepping.lora_files import TARGETS, asked, lora_file, with_adapters
 from workers import Omni
 
-STEPS = (2, 3)
-#: Greatest difference between spread and alone, on outputs in [0, 1], fp32.
-BOUND = 1e-4
 QWEN = "workers.models.qwen_image.QwenImageStepPipeline"
 
 
 @pytest.fixture(scope="module")
 def group() -> Iterator[Omni]:
-    before = children()
-    omni = Omni(
-        model="nothing",
-        num_gpus=2,
-        load_format="dummy",
-        worker_extension_cls="tests.parallel.spreading.Spreading",
-        executor_options={"reply_seconds": 120},
-    )
-    yield omni
-    omni.close()
-    assert children() == before
+    with group_of(2) as omni:
+        yield omni
 
 
 @pytest.fixture(scope="module")
@@ -42,21 +30,6 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("flux", "sd", "qwen-image"):
         case(name).build().save_pretrained(folder / name)
     return folder
-
-
-def rpc(omni: Omni, method: str, *args: Any, **kwargs: Any) -> list[Any]:
-    replies: list[Any] = omni._engine.collective_rpc(method, 300, args, kwargs)
-    return replies
-
-
-def calls(member: Case, **others: Any) -> list[dict[str, Any]]:
-    """Two requests that can share forwards for as long as both run."""
-    return [member.inputs(index, UNEQUAL_PROMPTS[index], steps) | others for index, steps in enumerate(STEPS)]
-
-
-def difference(mine: Sequence[Any], theirs: Sequence[Any]) -> float:
-    pairs = zip(flatten_output(list(mine)), flatten_output(list(theirs)), strict=True)
-    return max((torch.as_tensor(a) - torch.as_tensor(b)).abs().max().item() for a, b in pairs)
 
 
 def test_weights_are_divided(group: Omni, models: Path) -> None:
@@ -123,6 +96,24 @@ def test_tokens_are_divided_by_ulysses(group: Omni, models: Path) -> None:
     for length in (48, 47):
         given = [calls(member, max_sequence_length=length) for _ in range(2)]
         assert difference(group.map(given[0]), [pipeline(**call) for call in given[1]]) < BOUND
+    assert group.stats.max_batch == 2
+
+
+@pytest.mark.parametrize(("name", "spread"), [("sd", {"cfg_parallel_size": 2}), ("flux", {"ulysses_degree": 2})])
+def test_each_rank_has_the_adapters_of_the_request_it_runs(
+    group: Omni, models: Path, tmp_path: Path, name: str, spread: dict[str, int]
+) -> None:
+    rpc(group, "become", model=str(models / name), parallel_config=spread)
+    member, pipeline = case(name), case(name).build()
+    one, two = (asked(lora_file(tmp_path, pipeline, TARGETS[name], seed)) for seed in (1, 2))
+    wanted = [(), (one,), (one,), (two,)]
+    given = [member.inputs(seed, "a red fox", 2) for seed in range(4)]
+    expected = [
+        (with_adapters(pipeline, *loras) if loras else pipeline)(**member.inputs(seed, "a red fox", 2))
+        for seed, loras in enumerate(wanted)
+    ]
+    assert difference(expected[:1], expected[1:2]) > 100 * BOUND
+    assert difference(group.map(given, loras=wanted), expected) < BOUND
     assert group.stats.max_batch == 2
 
 
