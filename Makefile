@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # The engine runs one forward at a time; more threads than cores only fight.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help install demo try test check conformance chaos bench eval-demo-model test-vllm test-browser docs lock clean
+.PHONY: help install demo try test check conformance chaos chaos-report bench eval-demo-model test-vllm test-browser docs lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -34,6 +34,13 @@ check: install  ## Lint, format, types, architecture
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+chaos: install  ## Kill, freeze and cut everything at random, then check every promise: SEED=7 MINUTES=5 RATE=20 PAUSE=0.6
+	$(BIN)/python -m tests.chaos.run $(if $(SEED),--seed $(SEED)) --minutes $(or $(MINUTES),5) --rate $(or $(RATE),20) \
+		--pause $(or $(PAUSE),0.6) $(ARGS)
+
+chaos-report: install  ## What the recorded runs of the chaos suite came to
+	$(BIN)/python -m tests.chaos.report
 
 conformance: install  ## Every pipeline of the zoo, alone against together; writes docs/conformance.md
 	$(BIN)/python -m benchmarks.conformance --write docs/conformance.md

@@ -17,6 +17,7 @@ from omni_jobs.api.faces.fields import Table
 from omni_jobs.api.openai import image_fields
 from omni_jobs.schemas import MOVES, Phase, Status
 from omni_jobs.settings import PREFIX, Settings
+from tests.chaos import report as chaos_report
 from workers.registry import ModelRow
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -157,6 +158,8 @@ PARTS: tuple[tuple[str, str, Callable[[], str]], ...] = (
             ("POST /v1/images/generations", image_fields.GENERATION), ("POST /v1/images/edits", image_fields.EDIT)
         ),
     ),
+    ("docs/reliability.md", "chaos runs", chaos_report.table),
+    ("docs/reliability.md", "chaos faults", chaos_report.faults),
 )
 
 

@@ -37,6 +37,12 @@ def scripted(answer: Callable[[Request], Answer]) -> Iterator[str]:
         protocol_version = "HTTP/1.1"
 
         def handle_one_request(self) -> None:
+            try:
+                self._handle()
+            except ConnectionError:
+                self.close_connection = True  # the client was killed, which some tests do
+
+        def _handle(self) -> None:
             self.raw_requestline = self.rfile.readline(65537)
             if not self.raw_requestline or not self.parse_request():
                 self.close_connection = True
