@@ -105,6 +105,11 @@ def new_id(kind: str) -> str:
     return f"{kind}_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(8)}"
 
 
+def checkpoint_prefix(account: str, job_id: str) -> str:
+    """Where the checkpoints of a job's attempts are stored."""
+    return f"checkpoints/{account}/{job_id}/"
+
+
 def artifact_id(job_id: str, index: int) -> str:
     """The id of a job's artifact; it names the job, so that no index is needed to find it."""
     return f"art_{job_id.removeprefix('job_')}_{index}"

@@ -63,6 +63,9 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(15.0, ge=0.5, description="A lease not renewed for so long is lost.")
     reconcile_seconds: float = Field(5.0, gt=0, description="Time between two sweeps of the reconciler.")
     max_attempts: int = Field(5, ge=1, le=100, description="Attempts that a job may spend.")
+    checkpoint_seconds: float = Field(
+        5.0, ge=0, description="Device time in seconds between two checkpoints of a running job; 0 makes none."
+    )
     grace_seconds: float = Field(20.0, ge=0, description="Time to hand back what is in flight after SIGTERM.")
     max_queued_jobs: int = Field(200_000, ge=1, description="Above this, submits are refused with `queue_full`.")
     max_input_bytes: int = Field(50 * 2**20, ge=1, description="Largest input file.")

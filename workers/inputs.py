@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from omni_jobs.errors import InvalidMedia, NotFound
 from omni_jobs.store import Claim
 from workers import media, objects
+from workers.checkpoints import AttemptCheckpoints
 from workers.engine_process import RenderRequest
 from workers.leases import Lease
 from workers.lora_folder import resolve
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from workers.service import WorkerService
 
 
-def render_requests(service: WorkerService, claim: Claim, lease: Lease, folder: Path) -> list[RenderRequest]:
-    """The engine's requests: one per output, with seeds seed, seed+1, ... and spooled input pictures."""
+def render_requests(
+    service: WorkerService, claim: Claim, lease: Lease, checkpoints: AttemptCheckpoints, folder: Path
+) -> list[RenderRequest]:
+    """The engine's requests: one per output, with seeds seed, seed+1, ..., spooled pictures and checkpoints."""
     job = claim.request
     fetched = {field: fetch_input(service, claim, lease, field, one) for field, one in job.pictures.items()}
     # The pipeline knows its own defaults; these are the row's.
@@ -54,6 +57,7 @@ def render_requests(service: WorkerService, claim: Claim, lease: Lease, folder: 
                 remaining_seconds=remaining,
                 deterministic=job.deterministic,
                 preview=job.preview,
+                checkpoint=checkpoints.fetch(index, folder, lease),
             )
         )
     return requests

@@ -26,17 +26,37 @@ class Share:
         return min(1.0, self.position.step / self.position.steps)
 
 
-def progress_of(shares: Sequence[Share], denoising_seconds: float) -> Progress:
+@dataclass(frozen=True)
+class Start:
+    """When the first step was seen, in seconds, and how far the job was then: a resumed one was not at nothing."""
+
+    at: float
+    fraction: float = 0.0
+
+    @classmethod
+    def seen(cls, shares: Sequence[Share], now: float) -> Start | None:
+        """None before the first step."""
+        fraction = fraction_of(shares)
+        return cls(now, fraction) if fraction > 0 else None
+
+
+def fraction_of(shares: Sequence[Share]) -> float:
+    """Part of all denoising that is done, 0 to 1."""
+    return sum(share.fraction for share in shares) / len(shares)
+
+
+def progress_of(shares: Sequence[Share], start: Start | None, now: float) -> Progress:
     """Progress over all outputs. The phase is that of the request that is least far.
 
-    `denoising_seconds` is the time since the first denoise call; the estimate assumes that the rest goes as fast.
+    The estimate assumes that the rest goes as fast as what was done since `start`.
     """
-    fraction = sum(share.fraction for share in shares) / len(shares)
+    fraction = fraction_of(shares)
     index = min(range(len(shares)), key=lambda place: shares[place].fraction)
     position = shares[index].position
     if all(share.is_finished for share in shares):
         return Progress(phase=Phase.UPLOAD, percent=100.0, index=index, eta_seconds=0.0)
-    rest = denoising_seconds * (1 - fraction) / fraction if fraction > 0 else None
+    made = fraction - start.fraction if start else 0.0
+    rest = (now - start.at) * (1 - fraction) / made if start and made > 0 else None
     return Progress(
         phase=Phase(position.lane) if position else Phase.ENCODE,
         step=position.step if position else 0,

@@ -63,7 +63,13 @@ class WorkerService:
         budget = Budget(settings.memory_budget_bytes, settings.sleep_budget_bytes)
         devices = [device.strip() for device in settings.devices.split(",") if device.strip()]
         self.engine = Replicas(
-            rows, self.spool, self._engine_changed, devices, caps=settings.data_dir / "caps", budget=budget
+            rows,
+            self.spool,
+            self._engine_changed,
+            devices,
+            caps=settings.data_dir / "caps",
+            budget=budget,
+            checkpoint_seconds=settings.checkpoint_seconds,
         )
         self.loras = {row.name: open_folder(row, settings, self.spool / "loras") for row in rows}
         self.leases = Leases(self.store, self.id, settings.lease_seconds, lambda: self.engine.is_advancing)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, wait
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Timer
 from typing import TYPE_CHECKING
 
 import structlog
@@ -20,12 +22,13 @@ from omni_jobs.logs import job_context
 from omni_jobs.schemas import Job, OutputOptions, Phase, Progress, Status
 from omni_jobs.store import Claim
 from workers import media
-from workers.engine_process import Rendered, RenderRequest, SpoolFile
+from workers.checkpoints import AttemptCheckpoints
+from workers.engine_process import Rendered, RenderRequest, RequestDropped, SpoolFile
 from workers.inputs import render_requests
 from workers.leases import Lease
 from workers.outcomes import Ending, ending_of
 from workers.outputs import sharing_of, store_outputs
-from workers.progress import Share, progress_of
+from workers.progress import Share, Start, progress_of
 from workers.slots import Room
 
 if TYPE_CHECKING:
@@ -78,33 +81,39 @@ def claim_next(service: WorkerService, room: Room) -> Claim | None:
 
 def run_claim(service: WorkerService, claim: Claim) -> None:
     """Run one attempt and end it with one move; never raises for what happens to the job."""
+    checkpoints = AttemptCheckpoints(service, claim)
     try:
         with job_context(claim.account, claim.job_id, claim.attempt), service.leases.hold(claim) as lease:
             log.info("attempt begins", model=claim.request.model, seed=claim.seed)
-            commit(service, claim, lease, ending_of_attempt(service, claim, lease))
+            ending = ending_of_attempt(service, claim, lease, checkpoints)
+            checkpoints.close(commit(service, claim, lease, ending))
     finally:
         was_exclusive = service.slots.done(claim)
     if was_exclusive:
         service.housekeeping.sweep_soon()
 
 
-def ending_of_attempt(service: WorkerService, claim: Claim, lease: Lease) -> Ending:
+def ending_of_attempt(
+    service: WorkerService, claim: Claim, lease: Lease, checkpoints: AttemptCheckpoints
+) -> Ending:
     """Run it and say how it ended, whatever happens."""
     try:
         with TemporaryDirectory(prefix="attempt-", dir=service.spool, ignore_cleanup_errors=True) as folder:
-            return run_attempt(service, claim, lease, Path(folder))
+            return run_attempt(service, claim, lease, checkpoints, Path(folder))
     except Exception as error:
         ending = ending_of(error, claim, worker=service.id, is_draining=service.is_draining)
         log.log(ending.log_level, "attempt without outputs", error=str(error), exc_info=ending.is_unexpected)
         return ending
 
 
-def run_attempt(service: WorkerService, claim: Claim, lease: Lease, folder: Path) -> Ending:
+def run_attempt(
+    service: WorkerService, claim: Claim, lease: Lease, checkpoints: AttemptCheckpoints, folder: Path
+) -> Ending:
     """Read the inputs into `folder`, render, encode, upload, verify."""
     began = time.monotonic()
-    requests = render_requests(service, claim, lease, folder)
+    requests = render_requests(service, claim, lease, checkpoints, folder)
     lease.enter(Phase.DENOISE)
-    rendered = render(service, claim, lease, requests)
+    rendered = render(service, claim, lease, checkpoints, requests)
     rendered_at = time.monotonic()
     lease.enter(Phase.UPLOAD)
     tell(service, claim, Progress(phase=Phase.UPLOAD, percent=100.0, eta_seconds=0.0))
@@ -117,22 +126,40 @@ def run_attempt(service: WorkerService, claim: Claim, lease: Lease, folder: Path
 
 
 def render(
-    service: WorkerService, claim: Claim, lease: Lease, requests: Sequence[RenderRequest]
+    service: WorkerService,
+    claim: Claim,
+    lease: Lease,
+    checkpoints: AttemptCheckpoints,
+    requests: Sequence[RenderRequest],
 ) -> list[Rendered]:
     """Submit to the engine and wait, reporting progress. If one request fails the others are dropped."""
     futures: list[Future[Rendered]] = []
     try:
-        lease.when_stopped(lambda: drop(service, requests))
-        for request in requests:
-            futures.append(service.engine.submit(request))  # noqa: PERF401  those before a refusal count
-        wait_reporting(service, claim, requests, futures)
+        for output, request in enumerate(requests):
+            futures.append(service.engine.submit(request, partial(checkpoints.hear, output)))
+        lease.when_stopped(lambda: let_go(service, lease, requests))
+        wait_reporting(service, claim, checkpoints, requests, futures)
         return [future.result() for future in futures]
     except BaseException:
         drop(service, requests)
+        if not lease.lost.is_set():
+            checkpoints.settle(service.settings.grace_seconds / 4)
         for future in futures:
             if future.done() and future.exception() is None:
                 future.result().discard()
         raise
+
+
+def let_go(service: WorkerService, lease: Lease, requests: Sequence[RenderRequest]) -> None:
+    """The attempt is to stop. While the job is ours its requests are saved first, within half of the grace."""
+    if lease.lost.is_set():
+        drop(service, requests)
+        return
+    for request in requests:
+        service.engine.hand_back(request.request_id)
+    patience = Timer(service.settings.grace_seconds / 2, drop, (service, requests))
+    patience.daemon = True
+    patience.start()
 
 
 def drop(service: WorkerService, requests: Sequence[RenderRequest]) -> None:
@@ -142,19 +169,26 @@ def drop(service: WorkerService, requests: Sequence[RenderRequest]) -> None:
 
 
 def wait_reporting(
-    service: WorkerService, claim: Claim, requests: Sequence[RenderRequest], futures: Sequence[Future[Rendered]]
+    service: WorkerService,
+    claim: Claim,
+    checkpoints: AttemptCheckpoints,
+    requests: Sequence[RenderRequest],
+    futures: Sequence[Future[Rendered]],
 ) -> None:
-    """Wait until all futures are done or one has failed; tell the store how far the job is."""
-    told, denoising_since = None, None
+    """Wait until all futures are done or one has failed; tell the store how far the job is.
+
+    Those that are handed back are waited for to the last, because each brings a checkpoint.
+    """
+    told, start, pending = None, None, set(futures)
     while True:
-        done, pending = wait(futures, timeout=PROGRESS_SECONDS, return_when="FIRST_EXCEPTION")
-        if not pending or any(future.exception() for future in done):
+        done, pending = wait(pending, timeout=PROGRESS_SECONDS, return_when="FIRST_EXCEPTION")
+        checkpoints.tell()
+        if not pending or any(not isinstance(one.exception() or RequestDropped(), RequestDropped) for one in done):
             return
         positions = [service.engine.position(request.request_id) for request in requests]
-        if denoising_since is None and any(position and position.step for position in positions):
-            denoising_since = time.monotonic()
-        shares = [Share(position, future in done) for position, future in zip(positions, futures, strict=True)]
-        progress = progress_of(shares, time.monotonic() - (denoising_since or time.monotonic()))
+        shares = [Share(position, future.done()) for position, future in zip(positions, futures, strict=True)]
+        start = start or Start.seen(shares, time.monotonic())
+        progress = progress_of(shares, start, time.monotonic())
         shown = positions[progress.index]
         picture = shown.preview.take() if shown else None
         if progress != told or picture is not None:

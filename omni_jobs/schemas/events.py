@@ -18,6 +18,7 @@ class EventType(StrEnum):
 
     QUEUED = "job.queued"
     STARTED = "job.started"
+    RESUMED = "job.resumed"
     OUTPUT = "job.output"
     PROGRESS = "job.progress"
     PREVIEW = "job.preview"

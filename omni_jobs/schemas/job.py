@@ -39,6 +39,7 @@ DEFAULT_PRIORITY = 5
 WebhookEvent = Literal[
     "job.queued",
     "job.started",
+    "job.resumed",
     "job.progress",
     "job.output",
     "job.succeeded",
@@ -93,6 +94,7 @@ class WebhookOptions(Strict):
     events: tuple[WebhookEvent, ...] = (
         "job.queued",
         "job.started",
+        "job.resumed",
         "job.output",
         "job.succeeded",
         "job.failed",

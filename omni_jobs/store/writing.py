@@ -183,6 +183,10 @@ class Writing(StoreCore):
         """Keeps where the next attempt may resume (small JSON); False if the attempt is not current."""
         return self._note(account, job_id, attempt, {"checkpoint": compact(pointer)})
 
+    def note_resumed(self, account: str, job_id: str, attempt: int, facts: dict[str, Any]) -> bool:
+        """Appends `job.resumed` with these facts (output, step, refused); False if the attempt is not current."""
+        return self._note(account, job_id, attempt, {"resumed": {"attempt": attempt, **facts}})
+
     def _note(self, account: str, job_id: str, attempt: int, arguments: dict[str, Any], *blobs: bytes) -> bool:
         named = {"account": account, "id": job_id, "attempt": attempt, **arguments}
         return bool(self.scripts.run("note", named, *blobs))

@@ -122,6 +122,24 @@ def test_the_next_attempt_gets_the_checkpoint(any_store: JobStore) -> None:
     assert reason == [None, None, "drain", None]
 
 
+def test_a_job_says_once_from_where_each_output_of_an_attempt_went_on(any_store: JobStore) -> None:
+    job = create(any_store)
+    first = claimed(any_store)
+    for _ in range(2):  # the answer to the first was lost
+        assert any_store.note_resumed("default", job.id, first.attempt, {"output": 0, "step": 7})
+        assert any_store.note_resumed("default", job.id, first.attempt, {"output": 1, "step": 0, "refused": "old"})
+    assert not any_store.note_resumed("default", job.id, first.attempt + 1, {"output": 0, "step": 8})
+    told = [event for event in any_store.events("default", job.id) if event.type is EventType.RESUMED]
+    assert [event.data for event in told] == [
+        {"attempt": 1, "output": 0, "step": 7},
+        {"attempt": 1, "output": 1, "step": 0, "refused": "old"},
+    ]
+    any_store.move("default", job.id, Status.QUEUED, attempt=first.attempt)
+    second = claimed(any_store)
+    assert any_store.note_resumed("default", job.id, second.attempt, {"output": 0, "step": 9})
+    assert any_store.get("default", job.id).sequence == len(any_store.events("default", job.id)) == 7
+
+
 def test_attempts_run_out(any_store: JobStore) -> None:
     job = create(any_store, max_attempts=2)
     error = JobError(code="out_of_memory", message="the device is full.")

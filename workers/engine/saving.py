@@ -40,8 +40,8 @@ class Saving:
             self.save(held)
 
     def last(self, held: InFlight | None, asked: HandBack) -> str:
-        """A request is handed back: save it if it has begun, and name it to be dropped."""
-        if held is not None and held.call is not None:
+        """A request is handed back: save it if it has begun and may be, and name it to be dropped."""
+        if held is not None and held.call is not None and held.request.resumable:
             self.save(held)
         return asked.request_id
 

@@ -23,10 +23,13 @@ from workers.engine.engine import DiffusionEngine
 from workers.engine.request import (
     EngineEvent,
     RequestCanceled,
+    RequestCheckpoint,
     RequestFailed,
     RequestFinished,
+    RequestNotSaved,
     RequestPreview,
     RequestProgress,
+    RequestResumed,
 )
 from workers.engine_process.describe import Rates
 from workers.engine_process.errors import error_json
@@ -40,6 +43,9 @@ from workers.registry import ModelRow
 
 #: Exit status when no model could be loaded.
 NOTHING_LOADED = 3
+
+#: What the writing thread sends in the order in which it came, an output's end included.
+Written = RequestPreview | RequestCheckpoint | RequestCanceled
 
 
 @dataclass(frozen=True)
@@ -60,13 +66,15 @@ class EngineChild:
         spool: Path,
         caps: Path | None,
         budget: Budget,
+        checkpoint_seconds: float,
     ) -> None:
         self._channel = channel
         self._caps = caps
+        self._checkpoint_seconds = checkpoint_seconds
         self._spool = spool
         self._residents = Residents(rows, budget, self._load, channel.send, self._fail)
         self._owners: dict[str, Owner] = {}
-        self._outputs: SimpleQueue[tuple[Owner, RequestFinished] | RequestPreview] = SimpleQueue()
+        self._outputs: SimpleQueue[tuple[Owner, RequestFinished] | Written] = SimpleQueue()
         self._wake = threading.Event()
 
     def run(self) -> int:
@@ -96,8 +104,8 @@ class EngineChild:
         match message["kind"]:
             case "submit":
                 self._submit(RenderRequest.from_json(message["request"]))
-            case "cancel":
-                self._cancel(message["request_id"])
+            case "cancel" | "hand_back" as kind:
+                self._cancel(message["request_id"], saves=kind == "hand_back")
             case "change":
                 self._residents.ask(Action(message["action"]), message["model"])
         self._wake.set()
@@ -105,7 +113,12 @@ class EngineChild:
     def _load(self, row: ModelRow, rules: Sequence[Mapping[str, Any]]) -> tuple[DiffusionEngine, ServedModel]:
         caps_file = str(self._caps / f"{quote(row.name, safe='')}.json") if self._caps else None
         config = row.engine_config()
-        config = replace(config, caps_file=caps_file, merge_rules=rules or config.merge_rules)
+        config = replace(
+            config,
+            caps_file=caps_file,
+            merge_rules=rules or config.merge_rules,
+            checkpoint_seconds=self._checkpoint_seconds,
+        )
         engine, served = ServedModel.load(row, config, self._on_event, self._on_batch)
         engine.executor.register_failure_callback(self._wake.set)
         return engine, served
@@ -114,13 +127,14 @@ class EngineChild:
         try:
             served = self._residents.served(request.model)
             self._owners[request.request_id] = Owner(served, served.rates_of(request.parameters))
-            self._residents.submit(request.model, served.read(request))
+            taken = replace(served.read(request), resumable=self._checkpoint_seconds > 0)
+            self._residents.submit(request.model, taken)
         except Exception as error:  # noqa: BLE001  whatever is wrong with a request is that request's failure
             self._fail(request.request_id, error)
 
-    def _cancel(self, request_id: str) -> None:
+    def _cancel(self, request_id: str, *, saves: bool) -> None:
         owner = self._owners.get(request_id)
-        if owner is not None and self._residents.cancel(owner.served.row.name, request_id):
+        if owner is not None and self._residents.cancel(owner.served.row.name, request_id, saves=saves):
             self._on_event(RequestCanceled(request_id))
 
     def _fail(self, request_id: str, error: BaseException) -> None:
@@ -140,8 +154,12 @@ class EngineChild:
             case RequestProgress(request_id, lane, step, steps):
                 progress = {"request_id": request_id, "lane": lane, "step": step, "steps": steps}
                 self._channel.hold({"kind": "progress", **progress})
-            case RequestPreview():
+            case RequestPreview() | RequestCheckpoint():
                 self._outputs.put(event)
+            case RequestResumed(request_id, step, refused):
+                self._channel.send({"kind": "resumed", "request_id": request_id, "step": step, "refused": refused})
+            case RequestNotSaved(request_id, reason):
+                self._channel.hold({"kind": "not_saved", "request_id": request_id, "reason": reason})
             case RequestFinished(request_id):
                 self._outputs.put((self._owners[request_id], event))
                 self._end(request_id)
@@ -149,40 +167,54 @@ class EngineChild:
                 self._fail(request_id, error)
             case RequestCanceled(request_id):
                 self._end(request_id)
-                self._channel.send({"kind": "canceled", "request_id": request_id})
+                self._outputs.put(event)  # after its last checkpoint
 
     def _end(self, request_id: str) -> None:
         self._owners.pop(request_id, None)
 
     def _write_outputs(self) -> None:
         while True:
-            ready = self._outputs.get()
-            if isinstance(ready, RequestPreview):
-                self._send_preview(ready)
-                continue
-            owner, event = ready
-            try:
-                files = owner.served.spool(event.output, self._spool, owner.rates)
-            except Exception as error:  # noqa: BLE001  the model's own post-processing may raise anything
-                self._channel.send(failed(event.request_id, error))
-                continue
-            self._channel.send(
-                {
-                    "kind": "finished",
-                    "request_id": event.request_id,
-                    "files": [file.to_json() for file in files],
-                    "metrics": plain_metrics(event.output.metrics),
-                }
-            )
+            match self._outputs.get():
+                case RequestPreview() as preview:
+                    self._send_preview(preview)
+                case RequestCheckpoint() as saved:
+                    self._send_checkpoint(saved)
+                case RequestCanceled(request_id):
+                    self._channel.send({"kind": "canceled", "request_id": request_id})
+                case owner, event:
+                    self._send_output(owner, event)
+
+    def _send_output(self, owner: Owner, event: RequestFinished) -> None:
+        try:
+            files = owner.served.spool(event.output, self._spool, owner.rates)
+        except Exception as error:  # noqa: BLE001  the model's own post-processing may raise anything
+            self._channel.send(failed(event.request_id, error))
+            return
+        self._channel.send(
+            {
+                "kind": "finished",
+                "request_id": event.request_id,
+                "files": [file.to_json() for file in files],
+                "metrics": plain_metrics(event.output.metrics),
+            }
+        )
 
     def _send_preview(self, event: RequestPreview) -> None:
-        shape = (event.height, event.width, 3)
+        self._send_file("preview", event, event.rgb, (event.height, event.width, 3))
+
+    def _send_checkpoint(self, event: RequestCheckpoint) -> None:
+        content = event.checkpoint.to_bytes()
+        self._send_file("checkpoint", event, content, (len(content),))
+
+    def _send_file(
+        self, kind: str, event: RequestPreview | RequestCheckpoint, content: bytes, shape: tuple[int, ...]
+    ) -> None:
         try:
-            file = write_spool(self._spool, event.rgb, shape)
+            file = write_spool(self._spool, content, shape)
         except OSError:
             return  # droppable; the output itself will tell that the disk is full
         message = {"request_id": event.request_id, "step": event.step, "file": file.to_json()}
-        self._channel.send({"kind": "preview", **message})
+        self._channel.send({"kind": kind, **message})
 
 
 def failed(request_id: str, error: BaseException) -> dict[str, Any]:
@@ -200,7 +232,8 @@ def main(descriptor: int) -> int:
         return 0
     rows = [ModelRow(**row) for row in first["rows"]]
     caps = Path(first["caps"]) if first["caps"] else None
-    child = EngineChild(channel, rows, Path(first["spool"]), caps, Budget(**first["budget"]))
+    budget = Budget(**first["budget"])
+    child = EngineChild(channel, rows, Path(first["spool"]), caps, budget, first["checkpoint_seconds"])
 
     def read() -> None:
         for message in messages:

@@ -8,12 +8,15 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from workers.engine.request import LoRARequest
 from workers.engine_process.spool import SpoolFile
+
+#: Somebody who is told by messages.
+Tell = Callable[[Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -34,13 +37,15 @@ class RenderRequest:
     remaining_seconds: float | None = None
     deterministic: bool = False
     preview: bool = False
+    checkpoint: SpoolFile | None = None
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RenderRequest:
-        mask = data.get("mask")
+        mask, checkpoint = data.get("mask"), data.get("checkpoint")
         read = {
             "images": tuple(map(SpoolFile.from_json, data["images"])),
             "mask": mask and SpoolFile.from_json(mask),
+            "checkpoint": checkpoint and SpoolFile.from_json(checkpoint),
             "inputs": {name: tuple(map(SpoolFile.from_json, files)) for name, files in data["inputs"].items()},
             "loras": tuple(LoRARequest(**lora) for lora in data["loras"]),
         }
@@ -52,7 +57,8 @@ class RenderRequest:
     @property
     def spool_files(self) -> tuple[SpoolFile, ...]:
         named = [file for files in self.inputs.values() for file in files]
-        return (*self.images, *((self.mask,) if self.mask else ()), *named)
+        alone = [file for file in (self.mask, self.checkpoint) if file is not None]
+        return (*self.images, *alone, *named)
 
 
 @dataclass(frozen=True)

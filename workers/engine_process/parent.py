@@ -9,8 +9,9 @@ from __future__ import annotations
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,11 @@ import structlog
 
 from omni_jobs.errors import EngineUnavailable
 from workers.engine_process.errors import EngineLost, RequestDropped, error_from
-from workers.engine_process.messages import Channel, Rendered, RenderRequest
+from workers.engine_process.messages import Channel, Rendered, RenderRequest, Tell
 from workers.engine_process.residency import Action, Budget
 from workers.engine_process.spawning import reap, spawn
 from workers.engine_process.spool import SpoolFile
-from workers.engine_process.state import SERVING, EngineStats, ModelState, Pending, Position, budget_seconds
+from workers.engine_process.state import SERVING, EngineStats, ModelState, Pending, Position, budget_seconds, hear
 from workers.registry import ModelRow
 
 log = structlog.get_logger(__name__)
@@ -39,6 +40,7 @@ class EngineProcess:
     """The engine process of one worker. `on_change` is called from the keeper thread when a model changes.
 
     Measured caps are kept in `caps`, a file per model. `budget` bounds the weights on the device and asleep.
+    Requests are saved after each `checkpoint_seconds` of device time; 0 saves none.
     """
 
     def __init__(
@@ -49,14 +51,16 @@ class EngineProcess:
         backoff_seconds: tuple[float, float] = BACKOFF_SECONDS,
         caps: Path | None = None,
         budget: Budget | None = None,
+        checkpoint_seconds: float = 0.0,
     ) -> None:
         self.models = {row.name: ModelState(row) for row in rows}
         self.restarts = -1
         self.stats = EngineStats()
         self.merging: dict[str, Any] = {}
         self._spool = spool
-        folders = {"spool": str(spool), "caps": caps and str(caps)}
-        self._setup = {"kind": "configure", **folders, "budget": asdict(budget or Budget())}
+        facts: dict[str, Any] = {"spool": str(spool), "caps": caps and str(caps)}
+        facts |= {"budget": asdict(budget or Budget()), "checkpoint_seconds": checkpoint_seconds}
+        self._setup = {"kind": "configure", "rows": [row.to_json() for row in rows], **facts}
         self._on_change = on_change
         self._backoff = backoff_seconds
         self._lock = threading.Lock()
@@ -96,14 +100,14 @@ class EngineProcess:
         """The child's process id while it lives."""
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
-    def submit(self, request: RenderRequest) -> Future[Rendered]:
+    def submit(self, request: RenderRequest, listener: Tell | None = None) -> Future[Rendered]:
         """Send one request. The future ends in a Rendered or raises the request's own error, EngineLost or
-        RequestDropped.
+        RequestDropped; `listener` is told of its checkpoints.
 
         Raises:
             EngineUnavailable: the model is not ready now.
         """
-        pending = Pending(request, Future())
+        pending = Pending(request, Future(), listener=listener)
         with self._lock:
             channel = self._channel
             if channel is None or self.models[request.model].phase not in SERVING:
@@ -119,12 +123,16 @@ class EngineProcess:
     def cancel(self, request_id: str) -> None:
         """Drop a request; its future raises RequestDropped at once, and the device stops at its next call."""
         self._settle(request_id, RequestDropped())
-        channel = self._channel
-        if channel is not None:
-            try:
-                channel.send({"kind": "cancel", "request_id": request_id})
-            except OSError:
-                return  # the child died, and the request with it
+        self._send({"kind": "cancel", "request_id": request_id})
+
+    def hand_back(self, request_id: str) -> None:
+        """Save a request at its next call, then drop it: its listener hears first, then its future ends."""
+        self._send({"kind": "hand_back", "request_id": request_id})
+
+    def _send(self, message: Mapping[str, Any]) -> None:
+        if (channel := self._channel) is not None:
+            with suppress(OSError):  # the child died, and the request with it
+                channel.send(message)
 
     def change(self, action: Action, model: str) -> None:
         """Ask for a model to be loaded, unloaded, put to sleep or woken; done when it can be.
@@ -168,12 +176,11 @@ class EngineProcess:
     def _run_child(self) -> None:
         process, channel = spawn()
         self.restarts += 1
-        rows = [state.row.to_json() for state in self.models.values()]
         with self._lock:
             self._process, self._channel = process, channel
             self._busy_since = time.monotonic()
         try:
-            channel.send({**self._setup, "rows": rows})
+            channel.send(self._setup)
             for message in channel.receive():
                 self._handle(message)
         except OSError:
@@ -209,13 +216,8 @@ class EngineProcess:
             self._batch = ()
             self._busy_since = time.monotonic() if self._pending else None
 
-    def _on_progress(self, message: dict[str, Any]) -> None:
-        if pending := self._pending.get(message["request_id"]):
-            pending.position = Position(message["lane"], message["step"], message["steps"], pending.preview)
-
-    def _on_preview(self, message: dict[str, Any]) -> None:
-        pending = self._pending.get(message["request_id"])
-        (pending.preview.put if pending else SpoolFile.remove)(SpoolFile.from_json(message["file"]))
+    def _on_word(self, message: dict[str, Any]) -> None:
+        hear(self._pending.get(message["request_id"]), message)
 
     def _on_finished(self, message: dict[str, Any]) -> None:
         files = tuple(SpoolFile.from_json(file) for file in message["files"])
@@ -249,12 +251,9 @@ class EngineProcess:
 HANDLERS: dict[str, Callable[[EngineProcess, dict[str, Any]], object]] = {
     "batch": EngineProcess._on_batch,
     "idle": EngineProcess._on_idle,
-    "progress": EngineProcess._on_progress,
     "finished": EngineProcess._on_finished,
-    "preview": EngineProcess._on_preview,
     "failed": lambda engine, message: engine._settle(message["request_id"], error_from(message["error"])),
     "canceled": lambda engine, message: engine._settle(message["request_id"], RequestDropped()),
-    "phase": EngineProcess._on_model,
-    "ready": EngineProcess._on_model,
-    "load_failed": EngineProcess._on_model,
+    **dict.fromkeys(("phase", "ready", "load_failed"), EngineProcess._on_model),
+    **dict.fromkeys(("progress", "preview", "checkpoint", "not_saved", "resumed"), EngineProcess._on_word),
 }

@@ -15,7 +15,7 @@ from typing import Any
 
 from omni_jobs.errors import EngineUnavailable, Misconfigured
 from workers.engine_process.choosing import Replica, Work, earliest, learned, pixel_steps
-from workers.engine_process.messages import Rendered, RenderRequest
+from workers.engine_process.messages import Rendered, RenderRequest, Tell
 from workers.engine_process.parent import EngineProcess
 from workers.engine_process.residency import Action, Budget
 from workers.engine_process.state import SERVING, EngineStats, ModelState, Position
@@ -48,11 +48,15 @@ class Replicas:
         devices: Sequence[str] = (),
         caps: Path | None = None,
         budget: Budget | None = None,
+        checkpoint_seconds: float = 0.0,
     ) -> None:
         check_devices(devices, rows)
         own = [[replace(row, device=device) for row in rows] for device in devices] or [list(rows)]
         share = budget and budget.shared_by(len(own))
-        self.engines = [EngineProcess(each, spool, on_change, caps=caps, budget=share) for each in own]
+        self.engines = [
+            EngineProcess(each, spool, on_change, caps=caps, budget=share, checkpoint_seconds=checkpoint_seconds)
+            for each in own
+        ]
         self._speeds: list[dict[str, float]] = [{} for _ in self.engines]
         self._placed: dict[str, Placed] = {}
         self._lock = threading.Lock()
@@ -117,7 +121,7 @@ class Replicas:
         """False while a call anywhere has exceeded its budget; the engine process that hangs is killed soon."""
         return all(engine.is_advancing for engine in self.engines)
 
-    def submit(self, request: RenderRequest) -> Future[Rendered]:
+    def submit(self, request: RenderRequest, listener: Tell | None = None) -> Future[Rendered]:
         """Send a request where it will be finished first; see EngineProcess.submit.
 
         Raises:
@@ -130,18 +134,24 @@ class Replicas:
             engine = self._choose(work)
             self._placed[request.request_id] = Placed(engine, work)
         try:
-            future = engine.submit(request)
+            future = engine.submit(request, listener)
         except EngineUnavailable:
             with self._lock:
                 del self._placed[request.request_id]
             raise
-        future.add_done_callback(lambda done: self._ended(request.request_id, done))
+        is_whole = request.checkpoint is None
+        future.add_done_callback(lambda done: self._ended(request.request_id, done, learns=is_whole))
         return future
 
     def cancel(self, request_id: str) -> None:
         """Drop a request, wherever it is; see EngineProcess.cancel."""
         if placed := self._placed.get(request_id):
             placed.engine.cancel(request_id)
+
+    def hand_back(self, request_id: str) -> None:
+        """Save a request and drop it, wherever it is; see EngineProcess.hand_back."""
+        if placed := self._placed.get(request_id):
+            placed.engine.hand_back(request_id)
 
     def change(self, action: Action, model: str) -> None:
         """Ask every replica that is there; see EngineProcess.change.
@@ -192,10 +202,10 @@ class Replicas:
                 left.append(Work(placed.work.model, placed.work.pixel_steps * (1 - done)))
         return left
 
-    def _ended(self, request_id: str, future: Future[Rendered]) -> None:
+    def _ended(self, request_id: str, future: Future[Rendered], *, learns: bool) -> None:
         with self._lock:
             placed = self._placed.pop(request_id, None)
-            if placed is None or future.exception() is not None:
+            if placed is None or future.exception() is not None or not learns:
                 return
             speeds, model = self._speeds[self.engines.index(placed.engine)], placed.work.model
             spent = future.result().metrics.get("device_seconds", 0.0)

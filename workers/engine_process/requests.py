@@ -47,6 +47,7 @@ def engine_request(request: RenderRequest, now: float, style: CallStyle) -> Omni
         deadline=None if request.remaining_seconds is None else now + request.remaining_seconds,
         deterministic=request.deterministic,
         preview=request.preview,
+        checkpoint=request.checkpoint.take() if request.checkpoint else None,
     )
 
 

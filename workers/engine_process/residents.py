@@ -19,6 +19,7 @@ from omni_jobs.errors import DeadlineExceeded, EngineUnavailable, OutOfMemory
 from workers.engine.engine import DiffusionEngine
 from workers.engine.request import OmniDiffusionRequest
 from workers.engine_process.errors import error_json
+from workers.engine_process.messages import Tell
 from workers.engine_process.residency import Action, Budget, Holding, Move, Place, Plan, fill, plan, trim
 from workers.engine_process.served import ServedModel
 from workers.footprint import foreseen_bytes
@@ -30,7 +31,6 @@ log = structlog.get_logger(__name__)
 PHASES = {Place.HOST: "asleep", Place.NOWHERE: "unloaded"}
 
 Load = Callable[[ModelRow, Sequence[Mapping[str, Any]]], tuple[DiffusionEngine, ServedModel]]
-Tell = Callable[[Mapping[str, Any]], None]
 Fail = Callable[[str, BaseException], None]
 
 
@@ -110,14 +110,14 @@ class Residents:
                 model.waits_since, self._is_undecided = model.last_used, True
             model.waiting[request.request_id] = request
 
-    def cancel(self, name: str, request_id: str) -> bool:
-        """Drop a request. True if it was waiting here, and so has ended."""
+    def cancel(self, name: str, request_id: str, *, saves: bool = False) -> bool:
+        """Drop a request, saved first if asked. True if it was waiting here, and so has ended."""
         model = self._models[name]
         with self._lock:
             if model.waiting.pop(request_id, None) is not None:
                 return True
             if model.engine is not None:
-                model.engine.cancel(request_id)
+                (model.engine.hand_back if saves else model.engine.cancel)(request_id)
             return False
 
     def ask(self, action: Action, name: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from workers.engine_process.messages import Rendered, RenderRequest
+from workers.engine_process.messages import Rendered, RenderRequest, Tell
 from workers.engine_process.spool import SpoolFile
 from workers.registry import ModelRow
 
@@ -95,12 +95,13 @@ class ModelState:
 
 @dataclass
 class Pending:
-    """A request in the engine process."""
+    """A request in the engine process. `listener` is told of its checkpoints, whose files are then in its care."""
 
     request: RenderRequest
     future: Future[Rendered]
     position: Position | None = None
     preview: LatestPreview = field(default_factory=LatestPreview)
+    listener: Tell | None = None
 
     def end(self, outcome: Rendered | Exception) -> None:
         """Tell whoever waits; input files that the engine did not read go."""
@@ -111,6 +112,18 @@ class Pending:
             self.future.set_result(outcome)
         else:
             self.future.set_exception(outcome)
+
+
+def hear(pending: Pending | None, message: Mapping[str, Any]) -> None:
+    """Take in what the engine process says of a request; None: it has ended, and its files have no owner."""
+    if pending is not None and message["kind"] == "progress":
+        pending.position = Position(message["lane"], message["step"], message["steps"], pending.preview)
+    elif pending is not None and message["kind"] == "preview":
+        pending.preview.put(SpoolFile.from_json(message["file"]))
+    elif pending is not None and pending.listener is not None:
+        pending.listener(message)
+    elif "file" in message:
+        SpoolFile.from_json(message["file"]).remove()
 
 
 @dataclass

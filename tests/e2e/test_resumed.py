@@ -1,0 +1,156 @@
+"""Jobs go on from their checkpoints when a process dies or drains, through real workers, Redis and storage."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import signal
+from typing import Any
+
+from omni_jobs import queue
+from omni_jobs.names import checkpoint_prefix
+from omni_jobs.schemas import EventType, Job, Status
+from tests.e2e.deployment import Deployment
+
+SLOW = "simulated?launch_ms=20"
+STEPS = 80
+#: Device time in seconds between checkpoints.
+OFTEN = 0.2
+#: Equal pictures are equal files.
+PLAIN = {"embed_metadata": False}
+
+
+def keys(deployment: Deployment, job: Job) -> list[str]:
+    """The objects of its checkpoints."""
+    return [found.key for found in deployment.objects.list(checkpoint_prefix(job.account, job.id))]
+
+
+def pointer(deployment: Deployment, job: Job) -> str | None:
+    """What its record says of them."""
+    store = deployment.store
+    found = store.redis.hget(store.keys("job", job.account, job.id), "checkpoint")
+    return None if found is None else found.decode()
+
+
+def resumed(deployment: Deployment, job: Job) -> list[dict[str, Any]]:
+    """What its events say of where it went on."""
+    events = deployment.store.events(job.account, job.id)
+    return [event.data for event in events if event.type is EventType.RESUMED]
+
+
+def put(deployment: Deployment, key: str, content: bytes) -> None:
+    deployment.objects.put(key, content, content_type="application/octet-stream")
+
+
+def digests(job: Job) -> list[str]:
+    return [artifact.sha256 for artifact in job.artifacts]
+
+
+def is_saved(deployment: Deployment, job: Job) -> None:
+    deployment.until(lambda: pointer(deployment, job))
+
+
+def has_gone_on(deployment: Deployment, job: Job, attempt: int = 2) -> dict[str, Any]:
+    """The job ended well, having gone on from a checkpoint and made only the steps that were left."""
+    deployment.check(job)
+    (facts,) = resumed(deployment, job)
+    assert facts == {"attempt": attempt, "output": 0, "step": facts["step"]}
+    assert 0 < facts["step"] < STEPS
+    assert job.sharing is not None
+    assert job.sharing.calls == STEPS - facts["step"]
+    deployment.until(lambda: not keys(deployment, job))
+    return facts
+
+
+def test_after_a_killed_worker(deployment: Deployment) -> None:
+    deployment.start_worker(SLOW, checkpoint_seconds=OFTEN)
+    job = deployment.submit("fox", STEPS, seed=5, num_outputs=2, output=PLAIN)
+    deployment.until(lambda: {'"0"', '"1"'} <= set(re.findall(r'"\d"', str(pointer(deployment, job)))))
+    deployment.workers[0].kill()
+    deployment.start_worker(SLOW, checkpoint_seconds=OFTEN)
+    undisturbed = deployment.submit("fox", 2, seed=5, num_outputs=2, output=PLAIN)
+    ended, expected = deployment.finished(job, undisturbed)
+    deployment.check(ended)
+    facts = resumed(deployment, ended)
+    assert sorted(one["output"] for one in facts) == [0, 1]
+    assert ended.sharing is not None
+    assert ended.sharing.calls == 2 * STEPS - sum(one["step"] for one in facts)
+    assert digests(ended) == digests(expected)
+    assert not resumed(deployment, expected)
+    deployment.until(lambda: not keys(deployment, job))
+
+
+def test_after_a_killed_engine_process(deployment: Deployment) -> None:
+    name = deployment.start_worker(SLOW, checkpoint_seconds=OFTEN)
+    job = deployment.submit("fox", STEPS)
+    is_saved(deployment, job)
+    os.kill(deployment.engine_process(name), signal.SIGKILL)
+    (ended,) = deployment.finished(job)
+    has_gone_on(deployment, ended)
+
+
+def test_a_drained_worker_saves_at_the_next_call_and_counts_no_attempt(deployment: Deployment) -> None:
+    """Long before a checkpoint is due by time."""
+    deployment.start_worker(SLOW, checkpoint_seconds=3600)
+    job = deployment.submit("fox", STEPS)
+    deployment.is_denoising(job)
+    deployment.workers[0].terminate()
+    assert deployment.workers[0].wait(30) == 0
+    waiting = deployment.job(job)
+    assert (waiting.status, waiting.error) == (Status.QUEUED, None)
+    deployment.start_worker(SLOW, max_attempts=1)
+    (ended,) = deployment.finished(job)
+    has_gone_on(deployment, ended)
+
+
+def test_a_checkpoint_that_is_no_good_costs_time_and_is_named(deployment: Deployment) -> None:
+    deployment.start_worker(SLOW, checkpoint_seconds=OFTEN)
+    jobs = {fault: deployment.submit(f"fox {fault}", STEPS) for fault in ("altered", "missing", "foreign")}
+    for job in jobs.values():
+        is_saved(deployment, job)
+    deployment.workers[0].kill()
+    deployment.objects.delete_many(keys(deployment, jobs["missing"]))
+    put(deployment, keys(deployment, jobs["altered"])[-1], b"altered")
+    foreign = jobs["foreign"]
+    content = b'{"step": 3, "fingerprint": "of another"}'
+    key = keys(deployment, foreign)[-1]
+    put(deployment, key, content)
+    named = {"0": {"key": key, "sha256": hashlib.sha256(content).hexdigest(), "step": 3}}
+    assert deployment.store.note_checkpoint(foreign.account, foreign.id, 1, {"outputs": named})
+
+    second = deployment.start_worker(SLOW, checkpoint_seconds=OFTEN)
+    for ended in deployment.finished(*jobs.values()):
+        deployment.check(ended)
+        (facts,) = resumed(deployment, ended)
+        assert facts["step"] == 0
+        assert facts["refused"]
+        assert ended.sharing is not None
+        assert ended.sharing.calls == STEPS
+    assert deployment.log(second).count("beginning from step 0") == len(jobs)
+    deployment.until(lambda: not list(deployment.objects.list("checkpoints/")))
+
+
+def test_a_canceled_job_leaves_no_checkpoint(deployment: Deployment) -> None:
+    deployment.start_worker(SLOW, checkpoint_seconds=OFTEN)
+    job = deployment.submit("fox", 200)
+    is_saved(deployment, job)
+    queue.cancel(deployment.store, job.account, job.id)
+    deployment.until(lambda: not keys(deployment, job))
+    assert deployment.job(job).status is Status.CANCELED
+
+
+def test_jobs_that_are_short_or_not_to_be_saved_leave_no_trace(deployment: Deployment) -> None:
+    deployment.start_worker("simulated?launch_ms=5", checkpoint_seconds=0)
+    job = deployment.submit("fox", 100)
+    deployment.is_denoising(job)
+    deployment.workers[0].terminate()
+    assert deployment.workers[0].wait(30) == 0
+    assert pointer(deployment, job) is None
+    deployment.start_worker("simulated?launch_ms=1")
+    short = deployment.submit("short", 20)
+    for ended in deployment.finished(job, short):
+        deployment.check(ended)
+        assert not resumed(deployment, ended)
+        assert not keys(deployment, ended)
+    assert list(deployment.objects.list("checkpoints/")) == []
