@@ -168,7 +168,7 @@ class Ambient:
             self.modes = Modes.capture()
             self.random = RandomState.capture()
             current = overlay.snapshot()
-            changed = any(mine is not usual for mine, usual in zip(current, overlay.baseline, strict=True))
+            changed = current != overlay.baseline
             self.processors = current if changed else None
             if changed:
                 overlay.install(overlay.baseline)

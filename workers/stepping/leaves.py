@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ import torch
 
 from workers.stepping.contents import content, digest, freeze
 from workers.stepping.fiber import ComponentCall
+from workers.stepping.interface import interface_of
 from workers.stepping.records import is_record
 
 Path = tuple[str | int, ...]
@@ -36,9 +37,11 @@ class Role(StrEnum):
     VALUE = "value"  # a plain value, equal in all calls
     OPAQUE = "opaque"  # an object nobody can merge
 
+    # Enum's own is in Python, and asked for every leaf of every call.
+    __hash__ = str.__hash__
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+
+class Leaf(NamedTuple):
     """One leaf: where it is, its role, and the feature that must be equal among calls that merge."""
 
     path: Path
@@ -82,19 +85,7 @@ EQUAL_ROWS = "equal rows"
 #: Lists of plain values per row that really differ from row to row.
 ROW_LISTS = re.compile(r"^(txt_seq_lens|seq_lens)")
 #: Arguments that the method is known not to use.
-UNUSED = {("AutoencoderKL", "decode", "generator")}
-
-
-def signature_of(kind: type, method: str) -> inspect.Signature:
-    """The signature of a module class's method without `self`; models are called positionally and by name."""
-    if (kind, method) not in _signatures:
-        function = getattr(kind, "forward" if method == "__call__" else method)
-        parameters = list(inspect.signature(function).parameters.values())[1:]
-        _signatures[kind, method] = inspect.Signature(parameters)
-    return _signatures[kind, method]
-
-
-_signatures: dict[tuple[type, str], inspect.Signature] = {}
+UNUSED = {("AutoencoderKL", "decode"): ("generator",)}
 
 
 class Traits(NamedTuple):
@@ -127,10 +118,10 @@ def undescribed(reason: str) -> Description:
 def describe(call: ComponentCall, roles: Mapping[Path, Role] | None = None) -> Description:
     """Bind the call's arguments and give every leaf its role; `roles` overrides what the rules would say."""
     kind = type(call.module)
-    signature = signature_of(kind, call.method)
-    bound, names = signature.bind(*call.args, **call.kwargs), signature.parameters
-    for name in [name for name in bound.arguments if (kind.__name__, call.method, name) in UNUSED]:
-        del bound.arguments[name]
+    interface = interface_of(kind, call.method)
+    bound, names = interface.bind(call), interface.signature.parameters
+    for name in UNUSED.get((kind.__name__, call.method), ()):
+        bound.arguments.pop(name, None)
     rows, primary = _primary(bound.arguments)
     # Only where the sample itself is a list may other lists be lists of samples.
     listed = len(primary) == 1 and isinstance(bound.arguments.get(str(primary[0])), list)
@@ -252,19 +243,18 @@ def _override(leaf: Leaf, roles: Mapping[Path, Role]) -> Leaf:
 def _with_masks(leaves: list[Leaf], names: set[str], rows: int) -> list[Leaf]:
     """Tie text leaves to their masks. Text whose model takes no mask keeps its exact length as a feature."""
     found: dict[Path, Leaf] = {}
-    by_path = {leaf.path: leaf for leaf in leaves}
-    for leaf in leaves:
-        if leaf.role is not Role.TEXT:
-            continue
+    texts = [leaf for leaf in leaves if leaf.role is Role.TEXT]
+    by_path = {leaf.path: leaf for leaf in leaves} if texts else {}
+    for leaf in texts:
         mask_path = next((path for path in _mask_paths(leaf.path) if path[0] in names or path in by_path), None)
         mask = by_path.get(mask_path) if mask_path else None
         fits = mask is None or mask.value is None or _is_mask_of(mask.value, leaf.value)
         if mask_path is None or not fits:
-            found[leaf.path] = replace(leaf, feature=(leaf.feature, leaf.value.shape[1]))
+            found[leaf.path] = leaf._replace(feature=(leaf.feature, leaf.value.shape[1]))
             continue
         given = None if mask is None else mask.value
         found[mask_path] = Leaf(mask_path, Role.MASK, ("mask",), given)
-    result = [found.pop(leaf.path, leaf) for leaf in leaves]
+    result = [found.pop(leaf.path, leaf) for leaf in leaves] if found else leaves
     return result + [leaf for leaf in found.values() if leaf.role is Role.MASK]
 
 

@@ -39,8 +39,8 @@ def altered(call: Description, index: int, paths: Sequence[Path]) -> Description
 
 
 def _altered_leaf(leaf: Leaf, index: int) -> Leaf:
-    return replace(
-        leaf, value=_altered_mask(leaf.value, index) if leaf.role is Role.MASK else _moved(leaf.value, index)
+    return leaf._replace(
+        value=_altered_mask(leaf.value, index) if leaf.role is Role.MASK else _moved(leaf.value, index)
     )
 
 
