@@ -32,6 +32,7 @@ from omni_jobs.settings import load_settings
 from workers.registry import read_rows
 from workers.service import WorkerService
 from workers.tasks import answer_doorbell
+from workers.transport import use_patient_transport
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +71,7 @@ def make_worker_app(service: WorkerService) -> Celery:
 def run_worker(service: WorkerService) -> int:
     """Hear doorbells until told to stop; then hand back what is in flight. Returns Celery's exit status."""
     os.environ["CELERY_CUSTOM_WORKER_POOL"] = POOL  # read by Celery when its pools are imported
+    use_patient_transport()
     app = make_worker_app(service)
 
     def on_ready(**_: Any) -> None:

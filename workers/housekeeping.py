@@ -142,6 +142,7 @@ class Housekeeping:
         """Cards of models that became ready or whose adapters changed, and where objects are kept."""
         service = self._service
         cards = {name: service.card(name) for name in service.engine.ready_models}
+        self._notice_loss()
         fresh = cards.keys() - self._published.keys()
         for name, card in cards.items():
             if card != self._published.get(name):
@@ -156,6 +157,17 @@ class Housekeeping:
         self._published = cards
         if fresh:
             self._next_sweep = 0.0  # it rings for what waits already
+
+    def _notice_loss(self) -> None:
+        """A card that was published and is gone: somebody wiped Redis, or started it without its file."""
+        lost = self._service.store.unknown_models(self._published)
+        if lost:
+            log.error(
+                "Redis has lost what was in it: jobs that waited there are gone; models are published anew",
+                models=lost,
+                remedy="Restore a backup before more is submitted, and look why it was empty.",
+            )
+            self._published = {name: card for name, card in self._published.items() if name not in lost}
 
     def _sweep(self) -> None:
         settings, store = self._service.settings, self._service.store

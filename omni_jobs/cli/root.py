@@ -6,6 +6,7 @@ import click
 
 from omni_jobs import __version__
 from omni_jobs.cli.bulk import bulk
+from omni_jobs.cli.dead import dead
 from omni_jobs.cli.demo import demo, try_one
 from omni_jobs.cli.doctor import doctor
 from omni_jobs.cli.jobs import cancel, get, list_jobs, retry, watch
@@ -15,6 +16,7 @@ from omni_jobs.cli.models import models
 from omni_jobs.cli.new_model import new_model
 from omni_jobs.cli.submit import edit, submit
 from omni_jobs.cli.up import up, worker
+from omni_jobs.cli.upkeep import collect, fsck
 from omni_jobs.cli.workers import workers
 
 
@@ -38,12 +40,15 @@ for one in (
     list_jobs,
     cancel,
     retry,
+    dead,
     keys,
     bulk,
     models,
     new_model,
     logs,
     doctor,
+    fsck,
+    collect,
     demo,
     try_one,
 ):

@@ -9,10 +9,10 @@ from omni_jobs.names import Keys
 from omni_jobs.settings import Settings
 from omni_jobs.store.attaching import Attaching
 from omni_jobs.store.connection import check_server, open_redis
+from omni_jobs.store.examining import Damage, Examining
 from omni_jobs.store.keyring import Keyring
 from omni_jobs.store.listing import Listing
 from omni_jobs.store.outbox import Outbox
-from omni_jobs.store.serving import Serving
 from omni_jobs.store.sweeping import Sweeping
 from omni_jobs.store.values import Claim, Delivery, FeedEntry, Outcome, Reconciled, Ref, Ring
 from omni_jobs.store.waking import Waking
@@ -20,6 +20,7 @@ from omni_jobs.store.writing import Writing
 
 __all__ = [
     "Claim",
+    "Damage",
     "Delivery",
     "FeedEntry",
     "JobStore",
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 
-class JobStore(Writing, Listing, Serving, Sweeping, Outbox, Attaching, Waking, Keyring):
+class JobStore(Writing, Listing, Examining, Sweeping, Outbox, Attaching, Waking, Keyring):
     """The whole store; each part stands in a module of its own."""
 
 

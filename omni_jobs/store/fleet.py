@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from omni_jobs.errors import NotFound, UnknownModel
 from omni_jobs.schemas import Deployment, ModelCard, Upload, WorkerInfo, nearest
@@ -61,6 +61,12 @@ class Fleet(StoreCore):
         """The whole catalogue, by name."""
         (texts,) = self._ask(("HVALS", self.keys("cards")))
         return sorted((ModelCard.model_validate_json(text) for text in texts), key=lambda card: card.name)
+
+    def unknown_models(self, models: Iterable[str]) -> list[str]:
+        """Those of these models that have no card."""
+        names = list(models)
+        found = self._ask(("HMGET", self.keys("cards"), *names))[0] if names else []
+        return [name for name, card in zip(names, found, strict=True) if card is None]
 
     def publish_deployment(self, deployment: Deployment) -> None:
         """Tells producers that know only Redis where objects are kept; no credentials belong here."""

@@ -233,6 +233,12 @@ def nothing_leaks(run: Run) -> Found:
             yield None, f"{entry['name']}: {entry['after']}, allowed {entry['allowed']}"
 
 
+def nothing_is_damaged(run: Run) -> Found:
+    """`omni-jobs fsck` finds nothing."""
+    for entry in of_kind(run.entries, "damage"):
+        yield None, f"{entry['code']} {entry['where']}: {entry['message']}"
+
+
 def nobody_dies_of_it(run: Run) -> Found:
     """A fault of another part ends no process of ours."""
     for entry in of_kind(run.entries, "died"):
@@ -257,6 +263,7 @@ PROMISES: dict[str, Callable[[Run], Found]] = {
         webhooks_are_true,
         webhooks_arrive,
         nothing_leaks,
+        nothing_is_damaged,
         nobody_dies_of_it,
     )
 }

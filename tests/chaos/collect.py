@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from omni_jobs.schemas import Artifact, Job
+from omni_jobs.upkeep.damage import find_damage
 from storage.errors import NotFound
 from tests.chaos.fleet import Fleet
 from tests.chaos.history import History
@@ -71,6 +72,12 @@ def compare(fleet: Fleet, before: dict[str, int], history: History) -> None:
         history.add("baseline", name=f"keys like {pattern}", after=held, allowed=0)
     queued = int(fleet.store.redis.get(fleet.store.keys("queued_count")) or 0)
     history.add("baseline", name="count of queued jobs", after=abs(queued), allowed=0)
+
+
+def examine(fleet: Fleet, history: History) -> None:
+    """Writes what `fsck` finds; objects were read already."""
+    for one in find_damage(fleet.store, None):
+        history.add("damage", code=one.code, where=one.where, message=one.message)
 
 
 def compare_memory(fleet: Fleet, before: int, jobs: list[Job], history: History) -> None:

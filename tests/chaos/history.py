@@ -15,6 +15,7 @@ Times are milliseconds of the Redis server's clock. The kinds:
 | `died` | `member`, `status`: a process that ended though nobody killed it |
 | `record` | `job`, `key`, `status`, `attempt`, `code`, `message`, `events`, `artifacts`, `wants` (webhook types) |
 | `delivery` | `id`, `job`: a webhook that was never delivered |
+| `damage` | `code`, `where`, `message`: what `omni-jobs fsck` finds |
 | `baseline` | `name`, `after`, `allowed`: a resource when all is over |
 """
 

@@ -19,7 +19,7 @@ import structlog
 from omni_jobs import queue
 from omni_jobs.errors import OmniJobsError
 from tests.chaos.checker import check, shortest
-from tests.chaos.collect import collect, compare, compare_memory, measure, memory
+from tests.chaos.collect import collect, compare, compare_memory, examine, measure, memory
 from tests.chaos.fleet import LEASE_SECONDS, MAX_ATTEMPTS, Fleet, deployed
 from tests.chaos.history import Entry, History, clock_of, of_kind, read_history
 from tests.chaos.load import ACCOUNT, Load, receiving
@@ -99,6 +99,7 @@ def rage(folder: Path, seed: int, minutes: float, rate: float, pause: float, wor
         settle(fleet)
         jobs = collect(fleet, history)
         compare(fleet, before, history)
+        examine(fleet, history)
         compare_memory(fleet, memory_before, jobs, history)
         history.close()
         return storm.counts

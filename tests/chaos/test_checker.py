@@ -55,6 +55,8 @@ PLANTS: list[tuple[str, Plant]] = [
     ("webhooks_arrive", lambda h: ended(h)["wants"].append("job.started")),
     ("webhooks_arrive", lambda h: h.append({"at": 110, "kind": "delivery", "id": "evt_1", "job": "job_a"})),
     ("nothing_leaks", lambda h: find(h, "baseline").update(after=65)),
+    ("nothing_is_damaged", lambda h: h.append(
+        {"at": 110, "kind": "damage", "code": "no_lease", "where": "default/job_a", "message": "runs for ever"})),
     ("nobody_dies_of_it", lambda h: h.append({"at": 50, "kind": "died", "member": "api", "status": 1})),
 ]  # fmt: skip
 
