@@ -37,7 +37,7 @@ check: install  ## Lint, format, types, architecture
 
 chaos: install  ## Kill, freeze and cut everything at random, then check every promise: SEED=7 MINUTES=5 RATE=20 PAUSE=0.6
 	$(BIN)/python -m tests.chaos.run $(if $(SEED),--seed $(SEED)) --minutes $(or $(MINUTES),5) --rate $(or $(RATE),20) \
-		--pause $(or $(PAUSE),0.6) $(ARGS)
+		--pause $(or $(PAUSE),0.6) --batch $(or $(BATCH),1) --storage $(or $(STORAGE),s3) $(ARGS)
 
 chaos-report: install  ## What the recorded runs of the chaos suite came to
 	$(BIN)/python -m tests.chaos.report

@@ -88,8 +88,10 @@ def _engine(number: signal.Signals) -> Strike:
 def _net(side: Literal["redis", "storage"], mode: Mode, longest_seconds: float) -> Strike:
     """A path between one process and a server is bad for a while."""
 
-    def strike(fleet: Fleet, random: Random) -> Struck:
-        proxy: Proxy = getattr(_side(fleet, random, side), side)
+    def strike(fleet: Fleet, random: Random) -> Struck | None:
+        proxy: Proxy | None = getattr(_side(fleet, random, side), side)
+        if proxy is None:
+            return None
         proxy.set(mode, random.uniform(0.02, 0.3))
         if mode is Mode.REFUSE:
             proxy.reset()
@@ -99,8 +101,10 @@ def _net(side: Literal["redis", "storage"], mode: Mode, longest_seconds: float) 
 
 
 def _once(side: Literal["redis", "storage"], act: Callable[[Proxy], object]) -> Strike:
-    def strike(fleet: Fleet, random: Random) -> Struck:
-        proxy: Proxy = getattr(_side(fleet, random, side), side)
+    def strike(fleet: Fleet, random: Random) -> Struck | None:
+        proxy: Proxy | None = getattr(_side(fleet, random, side), side)
+        if proxy is None:
+            return None
         act(proxy)
         return Struck(proxy.name)
 
@@ -166,11 +170,13 @@ TRAP_SECONDS = 3.0
 def _at_point(kills: bool) -> Strike:
     """At a named point a process is killed, or its answer is lost; before the server acts, or after it has."""
 
-    def strike(fleet: Fleet, random: Random) -> Struck:
+    def strike(fleet: Fleet, random: Random) -> Struck | None:
         name = random.choice(list(POINTS))
         role, side, marks = POINTS[name]
         member = _member(fleet, random, role)
-        proxy: Proxy = getattr(member, side)
+        proxy: Proxy | None = getattr(member, side)
+        if proxy is None:
+            return None
         when: Literal["before", "after"] = random.choice(("before", "after"))
         wire = Tripwire(marks, when, member.kill if kills else bool)
         proxy.trip(wire)
@@ -201,10 +207,10 @@ FAULTS: dict[str, Fault] = {
     "storage is slow": Fault(4, _net("storage", Mode.DELAY, 5.0)),
     "lose all doorbells": Fault(4, _lose_doorbells, touches_redis=True),
     "doorbells without end": Fault(3, _ring_too_often, touches_redis=True),
-    "kill Redis": Fault(3, _redis(Fleet.kill_redis, 4.0, Fleet.start_redis), touches_redis=True),
-    "restart Redis": Fault(2, _redis(Fleet.stop_redis, 2.0, Fleet.start_redis), touches_redis=True),
+    "kill Redis": Fault(2, _redis(Fleet.kill_redis, 4.0, Fleet.start_redis), touches_redis=True),
+    "restart Redis": Fault(1, _redis(Fleet.stop_redis, 2.0, Fleet.start_redis), touches_redis=True),
     "freeze Redis": Fault(
-        4,
+        2,
         _redis(
             lambda fleet: fleet.server.process.send_signal(signal.SIGSTOP),
             2 * LEASE_SECONDS,
@@ -213,7 +219,7 @@ FAULTS: dict[str, Fault] = {
         touches_redis=True,
     ),
     "Redis is full": Fault(
-        2,
+        1,
         _redis(_full, 2.0, lambda fleet: fleet.store.redis.config_set("maxmemory", 0)),
         touches_redis=True,
     ),

@@ -12,9 +12,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from omni_jobs.redis_server import RedisServer, free_port, start_server
@@ -31,6 +32,9 @@ from tests.servers.s3_server import S3Server
 LEASE_SECONDS = 2.5
 MAX_ATTEMPTS = 5
 BUCKET = "chaos"
+APIS = 2
+#: An S3 server behind proxies, or a folder, which costs less and knows no faults of the network.
+Storage = Literal["s3", "folder"]
 #: Pause before a dead process is started again.
 RESTART_SECONDS = 0.3
 READY_SECONDS = 60.0
@@ -58,7 +62,7 @@ class Member:
     settings: dict[str, object]
     log: Path
     redis: Proxy
-    storage: Proxy
+    storage: Proxy | None
     process: subprocess.Popen[bytes] | None = None
     restart_at: float = 0.0
     is_doomed: bool = False
@@ -74,6 +78,10 @@ class Member:
                 stderr=errors,
             )
         self.is_doomed, self.starts = False, self.starts + 1
+
+    @property
+    def proxies(self) -> list[Proxy]:
+        return [proxy for proxy in (self.redis, self.storage) if proxy is not None]
 
     @property
     def pid(self) -> int | None:
@@ -100,15 +108,18 @@ class Fleet:
     A process that starts while Redis is away ends by design, for its supervisor to start it again.
     """
 
-    def __init__(self, folder: Path, server: RedisServer, s3: S3Server, receiver: str) -> None:
+    def __init__(self, folder: Path, server: RedisServer, s3: S3Server | None, receiver: str) -> None:
         self.folder = folder
         self.server = server
         self.loop = Loop()
-        self.api_port = free_port()
+        self.api_ports = [free_port() for _ in range(APIS)]
         self.settings = Settings(redis_url=server.url)
         self.store: JobStore = connect(self.settings)
-        s3.make_bucket(BUCKET)
-        self.objects: ObjectStore = open_store(f"s3://{BUCKET}", **s3.options)
+        if s3 is not None:
+            s3.make_bucket(BUCKET)
+            self.objects: ObjectStore = open_store(f"s3://{BUCKET}", **s3.options)
+        else:
+            self.objects = open_store(str(folder / "objects"))
         self._config = folder / "omni.toml"
         self._config.write_text(CONFIG)
         self._redis_at = ("127.0.0.1", urlsplit(server.url).port or 0)
@@ -121,8 +132,8 @@ class Fleet:
         self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
 
     @property
-    def api_url(self) -> str:
-        return f"http://127.0.0.1:{self.api_port}"
+    def api_urls(self) -> list[str]:
+        return [f"http://127.0.0.1:{port}" for port in self.api_ports]
 
     def start(self, workers: int, **settings: object) -> None:
         """Start everything with these settings, and wait until a job could run."""
@@ -130,7 +141,8 @@ class Fleet:
         for number in range(workers):
             name = f"worker-{number}"
             self._add(name, "workers.app", "--config", str(self._config), "--name", name)
-        self._add("api", "omni_jobs.api", "--port", str(self.api_port))
+        for number, port in enumerate(self.api_ports):
+            self._add(f"api-{number}", "omni_jobs.api", "--port", str(port))
         self._add("courier", "omni_jobs.webhooks.courier")
         self._keeper.start()
         ends = time.monotonic() + READY_SECONDS
@@ -155,8 +167,8 @@ class Fleet:
     def heal(self) -> None:
         """Every connection passes and nobody is frozen."""
         for member in self.members.values():
-            member.redis.set(Mode.PASS)
-            member.storage.set(Mode.PASS)
+            for proxy in member.proxies:
+                proxy.set(Mode.PASS)
             member.signal(signal.SIGCONT)
 
     def close(self) -> None:
@@ -170,29 +182,37 @@ class Fleet:
                 member.process.wait()
                 if member.process.stdin is not None:
                     member.process.stdin.close()
-            member.redis.close()
-            member.storage.close()
+            for proxy in member.proxies:
+                proxy.close()
         self.store.close()
         self.objects.close()
         self.loop.close()
 
     def _add(self, name: str, module: str, *arguments: str) -> None:
-        storage_at = urlsplit(self._s3.endpoint)
         redis = Proxy(self.loop, f"{name}>redis", self._redis_at)
-        storage = Proxy(self.loop, f"{name}>storage", (storage_at.hostname or "", storage_at.port or 0))
+        storage = None
+        if self._s3 is not None:
+            at = urlsplit(self._s3.endpoint)
+            storage = Proxy(self.loop, f"{name}>storage", (at.hostname or "", at.port or 0))
         command = [sys.executable, "-m", module, "--end-with-input", *arguments]
-        settings = self._settings(redis, storage)
+        settings = self._settings(redis) | self._storage_settings(storage)
         member = Member(name, command, settings, self.folder / f"{name}.log", redis, storage)
         member.start()
         self.members[name] = member
 
-    def _settings(self, redis: Proxy, storage: Proxy) -> dict[str, object]:
+    def _storage_settings(self, storage: Proxy | None) -> dict[str, object]:
+        if self._s3 is None or storage is None:
+            return {"storage_url": self.folder / "objects"}
         endpoint = f"http://127.0.0.1:{storage.port}"
         return {
-            "redis_url": f"redis://127.0.0.1:{redis.port}/0",
             "storage_url": f"s3://{BUCKET}?endpoint={endpoint}&read_timeout_seconds=3&max_attempts=2",
             "storage_access_key": self._s3.access_key_id,
             "storage_secret_key": self._s3.secret_access_key,
+        }
+
+    def _settings(self, redis: Proxy) -> dict[str, object]:
+        return {
+            "redis_url": f"redis://127.0.0.1:{redis.port}/0",
             "data_dir": self.folder,
             "lease_seconds": LEASE_SECONDS,
             "reconcile_seconds": 0.5,
@@ -247,9 +267,9 @@ def _send(pid: int, number: signal.Signals) -> bool:
 
 
 @contextmanager
-def deployed(folder: Path, receiver: str) -> Iterator[Fleet]:
+def deployed(folder: Path, receiver: str, storage: Storage) -> Iterator[Fleet]:
     """A fleet in `folder`, not started yet. `receiver` is where webhooks may go."""
-    with start_server(folder / "redis") as server, moto() as s3:
+    with start_server(folder / "redis") as server, moto() if storage == "s3" else nullcontext() as s3:
         fleet = Fleet(folder, server, s3, receiver)
         try:
             yield fleet

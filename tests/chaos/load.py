@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from random import Random
+from random import Random, choice
 from typing import Any
 
 import httpx
@@ -27,18 +27,23 @@ from tests.servers.scripted import Answer, Request, scripted
 #: Longest time in seconds for one HTTP answer; a submit may take several tries.
 ANSWER_SECONDS = 30.0
 PAUSE_SECONDS = 0.3
+#: Stands for no answer at all.
+UNANSWERED = 599
 ACCOUNT = "default"
-SUBMITTERS = 4
+SUBMITTERS = 8
 WANTED = ["job.succeeded", "job.failed", "job.canceled", "job.expired"]
 #: Shares of jobs with a webhook, that are deterministic, of submits sent twice, and of refused webhooks.
 HOOKED, DETERMINISTIC, TWICE, REFUSED = 0.4, 0.05, 0.05, 0.1
 
 
 class Load:
-    """Threads that use the service at `rate` jobs a second until `stop`."""
+    """Threads that use the service at `rate` jobs a second until `stop`, `batch` jobs to a request."""
 
-    def __init__(self, url: str, hook: str, store: JobStore, history: History, seed: int, rate: float) -> None:
-        self._url = url
+    def __init__(
+        self, urls: list[str], hook: str, store: JobStore, history: History, seed: int, rate: float, batch: int = 1
+    ) -> None:
+        self._urls = urls
+        self._batch = batch
         self._hook = hook
         self._store = store
         self._history = history
@@ -53,7 +58,6 @@ class Load:
         reactions = (self._cancel_for_ever, self._read_for_ever)
         others = [threading.Thread(target=run, daemon=True) for run in reactions]
         self._threads = [*submitters, *others]
-        self.acknowledged = 0
 
     def start(self) -> None:
         for thread in self._threads:
@@ -68,48 +72,68 @@ class Load:
     def _submit_for_ever(self, random: Random, number: int) -> None:
         names, weights = list(ROLES), [role.weight for role in ROLES.values()]
         count = 0
-        with httpx.Client(base_url=self._url, timeout=ANSWER_SECONDS, trust_env=False) as http:
-            while not self._stopping.wait(random.expovariate(self._rate / SUBMITTERS)):
-                count += 1
-                name = random.choices(names, weights)[0]
-                key = f"{number}-{count}"
-                body = job_body(ROLES[name], random, key, self._hook)
+        with httpx.Client(timeout=ANSWER_SECONDS, trust_env=False) as http:
+            while not self._stopping.wait(random.expovariate(self._rate / SUBMITTERS / self._batch)):
+                wanted = []
+                for _ in range(self._batch):
+                    count += 1
+                    role = random.choices(names, weights)[0]
+                    wanted.append(Wanted(role, f"{number}-{count}", random, self._hook))
                 for _ in range(2 if random.random() < TWICE else 1):
-                    self._submit(http, name, key, body)
+                    self._submit(http, wanted)
 
-    def _submit(self, http: httpx.Client, role: str, key: str, body: dict[str, Any]) -> None:
+    def _submit(self, http: httpx.Client, wanted: list[Wanted]) -> None:
+        """Ask until each is answered, or patience ends."""
         gives_up = time.monotonic() + 4 * ANSWER_SECONDS
-        while time.monotonic() < gives_up:
+        while wanted and time.monotonic() < gives_up:
             began = time.monotonic()
-            answer = _asked(http, "/v1/jobs", body)
-            if answer is not None and answer.is_success:
-                job = answer.json()["id"]
-                seconds = round(time.monotonic() - began, 3)
-                self._history.add("submitted", job=job, key=key, role=role, seconds=seconds)
-                self._acked.append(job)
-                self.acknowledged += 1
-                if ROLES[role].is_canceled:
-                    self._cancels.append((time.monotonic() + len(job) % 3 * 0.3, job))
-                return
-            if answer is not None and answer.status_code < 500 and answer.status_code != 429:
-                # A deadline that passed while nobody answered is refused with right.
-                if ROLES[role].deadline_seconds is None:
-                    self._history.add("refused", key=key, role=role, status=answer.status_code, text=answer.text)
-                break
-            time.sleep(PAUSE_SECONDS)
-        self._history.add("unanswered", key=key, role=role)
+            answers = _answers(self._asked(http, "/v1/jobs", {"jobs": [one.body for one in wanted]}), len(wanted))
+            seconds = round(time.monotonic() - began, 3)
+            later = []
+            for one, (status, told) in zip(wanted, answers, strict=True):
+                if status >= 500 or status == 429:
+                    later.append(one)
+                elif status < 300:
+                    self._acknowledge(one, told["job"]["id"], seconds)
+                else:
+                    self._refuse(one, status, told)
+            wanted = later
+            if wanted:
+                time.sleep(PAUSE_SECONDS)
+        for one in wanted:
+            self._history.add("unanswered", key=one.key, role=one.role)
+
+    def _acknowledge(self, one: Wanted, job: str, seconds: float) -> None:
+        self._history.add("submitted", job=job, key=one.key, role=one.role, seconds=seconds)
+        self._acked.append(job)
+        if ROLES[one.role].is_canceled:
+            self._cancels.append((time.monotonic() + one.patience_seconds, job))
+
+    def _refuse(self, one: Wanted, status: int, told: dict[str, Any]) -> None:
+        """A deadline that passed while nobody answered is refused with right."""
+        if ROLES[one.role].deadline_seconds is None:
+            self._history.add("refused", key=one.key, role=one.role, status=status, text=str(told))
+        else:
+            self._history.add("unanswered", key=one.key, role=one.role)
 
     def _cancel_for_ever(self) -> None:
-        with httpx.Client(base_url=self._url, timeout=ANSWER_SECONDS, trust_env=False) as http:
+        with httpx.Client(timeout=ANSWER_SECONDS, trust_env=False) as http:
             while not (self._stopping.wait(0.02) and not self._cancels):
                 if not self._cancels or self._cancels[0][0] > time.monotonic():
                     continue
                 _, job = self._cancels.popleft()
-                answer = _asked(http, f"/v1/jobs/{job}/cancel")
+                answer = self._asked(http, f"/v1/jobs/{job}/cancel")
                 if answer is not None and answer.is_success:
                     self._history.add("canceled", job=job)
                 elif answer is None or answer.status_code >= 500:
                     self._cancels.append((time.monotonic() + PAUSE_SECONDS, job))
+
+    def _asked(self, http: httpx.Client, path: str, body: dict[str, Any] | None = None) -> httpx.Response | None:
+        """The answer of any API process, or None if there was none: then nobody knows whether it was done."""
+        try:
+            return http.post(choice(self._urls) + path, json=body)
+        except httpx.TransportError:
+            return None
 
     def _read_for_ever(self) -> None:
         """Notes ends as they are, to be compared with what they are when all is over."""
@@ -122,6 +146,17 @@ class Load:
                 job = self._store.get(ACCOUNT, job_id)
                 if Status(job.status).is_terminal:
                     self._history.add("seen", job=job_id, status=job.status, attempt=job.attempt)
+
+
+class Wanted:
+    """A job that somebody wants, until it is answered."""
+
+    def __init__(self, role: str, key: str, random: Random, hook: str) -> None:
+        self.role = role
+        self.key = key
+        self.body = job_body(ROLES[role], random, key, hook)
+        #: How long its owner waits before calling it off.
+        self.patience_seconds = random.uniform(0.0, 1.0)
 
 
 def job_body(role: Role, random: Random, key: str, hook: str) -> dict[str, Any]:
@@ -147,12 +182,13 @@ def job_body(role: Role, random: Random, key: str, hook: str) -> dict[str, Any]:
     return body
 
 
-def _asked(http: httpx.Client, path: str, body: dict[str, Any] | None = None) -> httpx.Response | None:
-    """The answer, or None if there was none: then nobody knows whether it was done."""
-    try:
-        return http.post(path, json=body)
-    except httpx.TransportError:
-        return None
+def _answers(answer: httpx.Response | None, count: int) -> list[tuple[int, dict[str, Any]]]:
+    """Status and body for each job of a batch; one for all if there was no answer, or the batch was refused."""
+    if answer is None:
+        return [(UNANSWERED, {})] * count
+    if not answer.is_success:
+        return [(answer.status_code, {"text": answer.text})] * count
+    return [(item["status"], item) for item in answer.json()["jobs"]]
 
 
 class Hook:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from omni_jobs import queue
 from omni_jobs.errors import OmniJobsError
 from tests.chaos.checker import check, shortest
 from tests.chaos.collect import collect, compare, compare_memory, examine, measure, memory
-from tests.chaos.fleet import LEASE_SECONDS, MAX_ATTEMPTS, Fleet, deployed
+from tests.chaos.fleet import LEASE_SECONDS, MAX_ATTEMPTS, Fleet, Storage, deployed
 from tests.chaos.history import Entry, History, clock_of, of_kind, read_history
 from tests.chaos.load import ACCOUNT, Load, receiving
 from tests.chaos.roles import MODEL
@@ -39,62 +40,70 @@ SHOWN_VIOLATIONS = 5
 @click.option("--minutes", type=float, default=5.0, show_default=True, help="How long faults strike.")
 @click.option("--rate", type=float, default=20.0, show_default=True, help="Jobs submitted a second.")
 @click.option("--pause", type=float, default=PAUSE_SECONDS, show_default=True, help="Mean seconds between faults.")
+@click.option("--batch", type=int, default=1, show_default=True, help="Jobs to one submit.")
+@click.option("--storage", type=click.Choice(["s3", "folder"]), default="s3", show_default=True)
 @click.option("--workers", type=int, default=2, show_default=True)
 @click.option("--keep", type=click.Path(path_type=Path), help="Keep logs and history in this folder.")
 @click.option("--record", type=click.Path(path_type=Path), help="Write the result here, as JSON.")
-def main(
-    seed: int | None,
-    minutes: float,
-    rate: float,
-    pause: float,
-    workers: int,
-    keep: Path | None,
-    record: Path | None,
-) -> None:
+def main(seed: int | None, keep: Path | None, record: Path | None, **options: Any) -> None:
     """Run every fault against a deployment of its own, then check every promise."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    chosen = secrets.randbelow(10**6) if seed is None else seed
-    click.echo(f"seed {chosen}")
+    plan = Plan(seed=secrets.randbelow(10**6) if seed is None else seed, **options)
+    click.echo(f"seed {plan.seed}")
     with tempfile.TemporaryDirectory(prefix="chaos-") as temporary:
         folder = keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        counts = rage(folder, chosen, minutes, rate, pause, workers)
+        counts = rage(folder, plan)
         entries = read_history(folder / "history.jsonl")
-        violations = check(entries)
-        command = f"make chaos SEED={chosen} MINUTES={minutes:g} RATE={rate:g} PAUSE={pause:g}"
-        result = {
-            "command": command,
-            "seed": chosen,
-            "minutes": minutes,
-            **summary(entries, counts),
-            "violations": len(violations),
-        }
-        click.echo(json.dumps(result, indent=2))
-        for violation in violations[:SHOWN_VIOLATIONS]:
-            click.echo(f"\nseed {chosen}: {violation.promise}: {violation.job or ''} {violation.message}")
-            for entry in shortest(entries, violation):
-                click.echo(f"  {json.dumps(entry)}")
-        if record is not None:
-            record.write_text(json.dumps(result, indent=2) + "\n")
+    violations = check(entries)
+    result = {**plan.told(), **summary(entries, counts), "violations": len(violations)}
+    click.echo(json.dumps(result, indent=2))
+    for violation in violations[:SHOWN_VIOLATIONS]:
+        click.echo(f"\nseed {plan.seed}: {violation.promise}: {violation.job or ''} {violation.message}")
+        for entry in shortest(entries, violation):
+            click.echo(f"  {json.dumps(entry)}")
+    if record is not None:
+        record.write_text(json.dumps(result, indent=2) + "\n")
     sys.exit(bool(violations))
 
 
-def rage(folder: Path, seed: int, minutes: float, rate: float, pause: float, workers: int) -> Counter[str]:
+@dataclass(frozen=True)
+class Plan:
+    """What a run does; the options of the command line."""
+
+    seed: int
+    minutes: float
+    rate: float
+    pause: float
+    batch: int
+    storage: Storage
+    workers: int
+
+    def told(self) -> dict[str, Any]:
+        """The command that runs it again, and what its figures are compared by."""
+        words = {"SEED": self.seed, "MINUTES": self.minutes, "RATE": self.rate, "PAUSE": self.pause}
+        words |= {"BATCH": self.batch} if self.batch > 1 else {}
+        told = " ".join(f"{name}={value:g}" for name, value in words.items())
+        told += f" STORAGE={self.storage}" if self.storage != "s3" else ""
+        return {"command": f"make chaos {told}", "seed": self.seed, "minutes": self.minutes}
+
+
+def rage(folder: Path, plan: Plan) -> Counter[str]:
     """The run itself, from start to the last entry of its history; returns how often each fault struck."""
-    with receiving() as hook, deployed(folder, hook.url) as fleet:
+    with receiving() as hook, deployed(folder, hook.url, plan.storage) as fleet:
         hook.secret = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
-        fleet.start(workers, signing_secret=hook.secret)
+        fleet.start(plan.workers, signing_secret=hook.secret)
         history = History(folder / "history.jsonl", clock_of(fleet.store.redis.time()))
         fleet.on_death = lambda member, status: history.add("died", member=member, status=status)
         hook.history = history
-        facts = {"lease_seconds": LEASE_SECONDS, "max_attempts": MAX_ATTEMPTS, "submit_seconds": SUBMIT_SECONDS}
-        history.add("run", seed=seed, **facts)
+        facts = {"lease_seconds": LEASE_SECONDS, "max_attempts": MAX_ATTEMPTS}
+        history.add("run", seed=plan.seed, submit_seconds=SUBMIT_SECONDS, **facts)
         warm_up(fleet)
         before, memory_before = measure(fleet), memory(fleet)
-        load = Load(fleet.api_url, hook.url, fleet.store, history, seed, rate)
-        storm = Storm(fleet, history, seed, pause)
+        load = Load(fleet.api_urls, hook.url, fleet.store, history, plan.seed, plan.rate, plan.batch)
+        storm = Storm(fleet, history, plan.seed, plan.pause)
         load.start()
-        storm.blow(minutes * 60)
+        storm.blow(plan.minutes * 60)
         load.stop()
         settle(fleet)
         jobs = collect(fleet, history)
