@@ -42,6 +42,20 @@ chaos: install  ## Kill, freeze and cut everything at random, then check every p
 chaos-report: install  ## What the recorded runs of the chaos suite came to
 	$(BIN)/python -m tests.chaos.report
 
+VLLM := .venv-vllm
+
+test-vllm: $(VLLM)/.installed  ## The tests on a real vLLM, in an environment of its own
+	$(VLLM)/bin/python -m pytest -m vllm tests/vllm
+
+# vLLM's wheel for CPUs brings CUDA builds of four packages, which do not import beside its torch and are not needed.
+$(VLLM)/.installed: pyproject.toml tests/vllm/requirements.txt
+	test -x $(VLLM)/bin/python || $(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/python -m pip install --quiet --upgrade pip
+	$(VLLM)/bin/python -m pip install --quiet torch==2.13.0
+	$(VLLM)/bin/python -m pip install --quiet --requirement tests/vllm/requirements.txt --editable '.[worker]'
+	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec triton
+	touch $@
+
 conformance: install  ## Every pipeline of the zoo, alone against together; writes docs/conformance.md
 	$(BIN)/python -m benchmarks.conformance --write docs/conformance.md
 
@@ -56,4 +70,4 @@ lock: install  ## Write the exact versions of this environment to constraints.tx
 	$(BIN)/python -m pip freeze --exclude-editable | grep -v '^omni-jobs' | sed -E 's/(torch==[0-9.]+)\+cpu/\1/' > constraints.txt
 
 clean:  ## Remove the environment and all data
-	rm -rf $(VENV) .omni build dist *.egg-info
+	rm -rf $(VENV) $(VLLM) .omni build dist *.egg-info
