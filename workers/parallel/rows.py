@@ -53,7 +53,7 @@ class Share:
 
     def of(self, description: Description) -> Description:
         """The call with this rank's rows alone."""
-        leaves = tuple(replace(leaf, value=self._part(leaf)) for leaf in description.leaves)
+        leaves = tuple(leaf._replace(value=self._part(leaf)) for leaf in description.leaves)
         return replace(description, rows=self.own_rows, leaves=leaves)
 
     def _part(self, leaf: Leaf) -> Any:
