@@ -45,6 +45,9 @@ KEY_PATTERNS: dict[str, str] = {
     "upload": "upload:%s:%s",
     # List: jobs of requests that a client may send again by itself; digest of the request and number of the try.
     "retries": "retries:%s:%s",
+    # String: a file that a client of another API keeps, JSON; sorted set of an account's file ids by creation.
+    "file": "file:%s:%s",
+    "files": "files:%s",
     # Sorted set: ready jobs of one account, priority and model by due time.
     "ready": "ready:%s:%s:%s",
     # Sorted set: all ready jobs of a model by the time since which they wait.

@@ -14,13 +14,16 @@ from omni_jobs.api import artifacts, events, health, jobs, metrics, models, open
 from omni_jobs.api.access import check_bind
 from omni_jobs.api.edge import Edge, Traffic
 from omni_jobs.api.gate import Gate
-from omni_jobs.api.openai import images
+from omni_jobs.api.openai import files, images
+from omni_jobs.api.replicate import predictions, versions
 from omni_jobs.api.service import Service
 from omni_jobs.object_links import open_objects
 from omni_jobs.settings import Settings, load_settings
 from omni_jobs.store import connect
 
-FACES = (jobs, events, uploads, artifacts, models, webhooks, images, health, metrics)
+NATIVE = (jobs, events, uploads, artifacts, models, webhooks, health, metrics)
+#: First, because some of their paths lie below native ones that take any path.
+FACES = (images, files, predictions, versions)
 #: Calls of the store that may be on their way at a time; each takes about a millisecond.
 THREADS = 32
 
@@ -47,7 +50,7 @@ def create_app(settings: Settings | None = None, traffic: Traffic | None = None)
                 await asyncio.to_thread(_close, service)
 
     app = FastAPI(title="omni-jobs", version=__version__, lifespan=lifespan, redirect_slashes=False)
-    app.state.routers = [face.router for face in FACES]
+    app.state.routers = [face.router for face in (*FACES, *NATIVE)]
     for router in app.state.routers:
         app.include_router(router)
     problems.install(app)
@@ -59,6 +62,7 @@ def create_app(settings: Settings | None = None, traffic: Traffic | None = None)
         max_body_bytes=settings.max_body_bytes,
         own_limits={
             uploads.PATH: settings.max_input_bytes + uploads.OVERHEAD_BYTES,
+            files.PATH: files.MAX_BATCH_BYTES + uploads.OVERHEAD_BYTES,
             # Several pictures, or their base64.
             images.EDITS_PATH: 4 * settings.max_input_bytes + uploads.OVERHEAD_BYTES,
         },

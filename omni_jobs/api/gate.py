@@ -11,12 +11,13 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from omni_jobs.api import access, problems
+from omni_jobs.api.faces.stream_links import STREAMS_PATH
 from omni_jobs.errors import OmniJobsError
 from omni_jobs.object_links import OBJECTS_PATH
 
 #: Where no key is asked: health, the document, and links, which are keys themselves.
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"})
-OPEN_BELOW = (OBJECTS_PATH,)
+OPEN_BELOW = (OBJECTS_PATH, STREAMS_PATH)
 CALLER = "omni_caller"
 
 

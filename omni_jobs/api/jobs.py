@@ -158,7 +158,7 @@ def view(service: Service, job: Job, base: str) -> dict[str, Any]:
     return service.links.sign_all(job, base).to_json()
 
 
-def submit_one(account: str, service: Service, request: JobRequest) -> tuple[Job, bool]:
+def submit_one(account: str, service: Service, request: JobRequest, job_id: str | None = None) -> tuple[Job, bool]:
     """Submits a job of any face; the bool says whether it is new. Raises what `queue.submit` raises."""
     settings = service.settings
     job, is_new = queue.submit(
@@ -167,6 +167,7 @@ def submit_one(account: str, service: Service, request: JobRequest) -> tuple[Job
         account=account,
         max_attempts=settings.max_attempts,
         max_queued=settings.max_queued_jobs,
+        job_id=job_id,
     )
     LOG.info("job submitted", job=job.id, model=job.request.model, is_new=is_new)
     return job, is_new

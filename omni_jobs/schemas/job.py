@@ -88,9 +88,10 @@ class OutputOptions(Strict):
 
 
 class WebhookOptions(Strict):
-    """Where this job's events go, and which of them; all but progress by default."""
+    """Where this job's events go, and which of them; all but progress by default. `format`: whose body is sent."""
 
     url: HttpUrl
+    format: Literal["omni", "replicate"] = "omni"
     events: tuple[WebhookEvent, ...] = (
         "job.queued",
         "job.started",

@@ -10,6 +10,7 @@ from omni_jobs.settings import Settings
 from omni_jobs.store.attaching import Attaching
 from omni_jobs.store.connection import check_server, open_redis
 from omni_jobs.store.examining import Damage, Examining
+from omni_jobs.store.files import Files
 from omni_jobs.store.keyring import Keyring
 from omni_jobs.store.listing import Listing
 from omni_jobs.store.outbox import Outbox
@@ -32,7 +33,7 @@ __all__ = [
 ]
 
 
-class JobStore(Writing, Listing, Examining, Sweeping, Outbox, Attaching, Waking, Keyring):
+class JobStore(Writing, Listing, Examining, Sweeping, Outbox, Attaching, Files, Waking, Keyring):
     """The whole store; each part stands in a module of its own."""
 
 

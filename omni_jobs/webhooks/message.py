@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
+from omni_jobs.faces.replicate import prediction_of
 from omni_jobs.object_links import Links
 from omni_jobs.schemas import Job
 from omni_jobs.schemas.record import Record
 from omni_jobs.store import Delivery
-from omni_jobs.store.codec import moment
+from omni_jobs.store.codec import compact, moment
+
+#: Bodies as other APIs have them, for jobs that came through their faces.
+FOREIGN: dict[str, Callable[[Job, str], dict[str, Any]]] = {"replicate": prediction_of}
 
 
 class WebhookData(Record):
@@ -34,6 +40,9 @@ def body_of(delivery: Delivery, links: Links, base: str) -> bytes:
     """The bytes to sign and send. Links to outputs are made now, for the same event may be sent days later."""
     request = delivery.job.request.model_copy(update={"images": (), "mask": None, "inputs": {}})
     job = links.sign_all(delivery.job.model_copy(update={"request": request}), base)
+    hook = job.request.webhook
+    if hook is not None and hook.format in FOREIGN and str(hook.url) == delivery.url:
+        return compact(FOREIGN[hook.format](job, base)).encode()
     data = WebhookData(job_id=delivery.job_id, sequence=delivery.sequence, job=job)
     body = WebhookBody(type=delivery.type, timestamp=moment(delivery.created_ms), data=data)
     return body.model_dump_json(exclude_none=True).encode()

@@ -14,7 +14,8 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from omni_jobs.api.faces.fields import Table
-from omni_jobs.api.openai import image_fields
+from omni_jobs.api.openai import files, image_fields
+from omni_jobs.api.replicate import inputs
 from omni_jobs.schemas import MOVES, Phase, Status
 from omni_jobs.settings import PREFIX, Settings
 from tests.chaos import report as chaos_report
@@ -138,7 +139,7 @@ def lifecycle() -> str:
 def face_table(*bodies: tuple[str, Table]) -> str:
     """Every field of these endpoints with its status."""
     rows = [
-        [f"`{name}`", f"`{field.name}`", field.status, field.note]
+        [name, f"`{field.name}`", field.status, field.note]
         for name, table_ in bodies
         for field in table_.fields.values()
     ]
@@ -157,6 +158,12 @@ PARTS: tuple[tuple[str, str, Callable[[], str]], ...] = (
         lambda: face_table(
             ("POST /v1/images/generations", image_fields.GENERATION), ("POST /v1/images/edits", image_fields.EDIT)
         ),
+    ),
+    ("docs/faces.md", "openai files", lambda: face_table(("POST /v1/files", files.FILE))),
+    (
+        "docs/faces.md",
+        "replicate predictions",
+        lambda: face_table(("POST /v1/predictions", inputs.PREDICTION), ("its `input`", inputs.INPUT)),
     ),
     ("docs/reliability.md", "chaos runs", chaos_report.table),
     ("docs/reliability.md", "chaos faults", chaos_report.faults),

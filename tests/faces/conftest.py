@@ -12,16 +12,19 @@ from pathlib import Path
 import httpx
 import pytest
 
-MODELS = ("shapes", "sim=simulated?launch_ms=1&fail_on=cannot be drawn")
+from omni_jobs.redis_server import free_port
+
+MODELS = ("shapes", "sim=simulated?launch_ms=1&fail_on=cannot be drawn", "slow=simulated?launch_ms=25")
 KEY = "9f4e1f0c7a3d4b52a6c8e0d1f2b3a495"
 
 
 @dataclass(frozen=True)
 class Service:
-    """Where it answers, and with which key."""
+    """Where it answers, with which key, and the port on which it may reach a receiver of webhooks."""
 
     url: str
     key: str
+    hook_port: int
 
     @property
     def http(self) -> httpx.Client:
@@ -32,11 +35,13 @@ class Service:
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("faces")
+    hook_port = free_port()
     own = {name: value for name, value in os.environ.items() if not name.startswith("OMNI_")}
     environment = own | {
         "OMNI_DATA_DIR": str(folder),
         "OMNI_API_KEY": KEY,
-        "OMNI_MODEL_ALIASES": "gpt-image-1=shapes,acme/flux=sim",
+        "OMNI_MODEL_ALIASES": "gpt-image-1=shapes,flux-schnell=sim",
+        "OMNI_WEBHOOK_ALLOW": f"127.0.0.1:{hook_port}",
     }
     models = [part for model in MODELS for part in ("--model", model)]
     command = [sys.executable, "-m", "omni_jobs.cli", "up", *models, "--port", "0"]
@@ -48,7 +53,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
             assert process.stdout is not None
             line = process.stdout.readline()
             assert line.startswith("ready http://127.0.0.1:"), Path(folder / "up.log").read_text()[-2000:]
-            yield Service(line.split()[1], KEY)
+            yield Service(line.split()[1], KEY, hook_port)
         finally:
             process.terminate()
             process.wait(60)

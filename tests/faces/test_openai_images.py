@@ -11,6 +11,7 @@ import httpx
 import openai
 import pytest
 from openai import OpenAI
+from openai.types import ImagesResponse
 from PIL import Image, ImageDraw
 
 from tests.faces.conftest import Service
@@ -168,3 +169,25 @@ def test_models_and_a_wrong_key(client: OpenAI, service: Service) -> None:
         pytest.raises(openai.AuthenticationError),
     ):
         stranger.images.generate(model="sim", prompt="x")
+
+
+def test_files_are_kept_listed_used_in_an_edit_and_deleted(client: OpenAI) -> None:
+    lines = client.files.create(
+        file=("a.jsonl", b'{"custom_id": "1"}\n'), purpose="batch",
+        expires_after={"anchor": "created_at", "seconds": 3600},
+    )  # fmt: skip
+    assert (lines.bytes, lines.purpose, lines.filename) == (19, "batch", "a.jsonl")
+    assert (lines.expires_at or 0) - lines.created_at == 3600
+    shape = client.files.create(file=png(red_circle()), purpose="vision")
+    assert client.files.content(lines.id).read() == b'{"custom_id": "1"}\n'
+    ids = [file.id for file in client.files.list(purpose="vision", limit=1)]
+    assert ids[0] == shape.id
+    body = {"model": "shapes", "prompt": "make the circle blue", "images": [{"file_id": shape.id}]}
+    edited = client.post("/images/edits", body=body, cast_to=ImagesResponse)
+    assert edited.data is not None
+    assert middle(opened(edited.data[0].b64_json))[2] > 150
+    assert client.files.delete(lines.id).deleted
+    with pytest.raises(openai.NotFoundError):
+        client.files.retrieve(lines.id)
+    with pytest.raises(openai.APIStatusError, match="PNG, JPEG or WebP"):
+        client.files.create(file=("a.png", b"nothing"), purpose="vision")

@@ -11,7 +11,8 @@ from fastapi import Request
 from starlette.responses import JSONResponse, Response
 
 from omni_jobs.api import problems
-from omni_jobs.schemas import Job, JobError, Status
+from omni_jobs.faces.outcome import text_of
+from omni_jobs.schemas import Job, JobError
 
 #: Statuses by code; 500 for all others. 409 is left out on purpose: clients take it as a wish to be asked again.
 STATUS = {
@@ -29,17 +30,6 @@ STATUS = {
 _MODERATED = "image_generation_user_error"
 
 
-def error_of(job: Job) -> JobError | None:
-    """Why a job ended without success; None if it did not."""
-    if job.status is Status.CANCELED:
-        return JobError(code="canceled", message="The job was canceled.")
-    if job.status is Status.EXPIRED:
-        return JobError(code="expired", message="The deadline passed before the job began.")
-    if job.status is Status.FAILED:
-        return job.error or JobError(code="execution_failed", message="The job failed.")
-    return None
-
-
 def openai_error(error: JobError) -> dict[str, Any]:
     """The `error` object as clients of the OpenAI API read it."""
     if error.code == "moderation_blocked":
@@ -52,11 +42,6 @@ def openai_error(error: JobError) -> dict[str, Any]:
 def status_of(error: JobError) -> int:
     """The HTTP status for a caller who waited."""
     return STATUS.get(error.code, 500)
-
-
-def text_of(error: JobError) -> str:
-    """What happened and what to do."""
-    return f"{error.message} {error.remedy}" if error.remedy else error.message
 
 
 def answer(request: Request, job: Job, error: JobError) -> Response:

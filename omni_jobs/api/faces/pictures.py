@@ -22,8 +22,8 @@ from omni_jobs.names import artifact_id
 from omni_jobs.object_links import OBJECTS_PATH
 from omni_jobs.uploads import add_picture
 
-_ID = re.compile(r"^(upl|art|file)_[0-9a-f_]{1,80}$")
-_OWN_PATH = re.compile(r"^/v1/(?:uploads|artifacts|files)/((?:upl|art)_[0-9a-f_]{1,80})(?:/content)?$")
+_ID = re.compile(r"^(?:(?:upl|art)_[0-9a-f_]{1,80}|file-[0-9a-f]{1,64})$")
+_OWN_PATH = re.compile(r"^/v1/(?:uploads|artifacts|files)/([a-z]+[_-][0-9a-f_]{1,80})(?:/content)?$")
 _OUTPUT_KEY = re.compile(r"^out/([a-zA-Z0-9_.-]+)/(job_[0-9a-f]+)/\d+/(\d+)\.")
 #: Pictures decoded at a time by this face; each needs its pixels in memory.
 _decoding = asyncio.Semaphore(2)
@@ -74,7 +74,10 @@ async def stored_all(
 
 async def _stored(service: Service, account: str, given: Given, base: str, key: str | None) -> str:
     if given.data is None:
-        return own_id(given.reference, account, base) or _refused(given)
+        known = own_id(given.reference, account, base) or _refused(given)
+        if not known.startswith("file-"):
+            return known
+        return (await asyncio.to_thread(service.store.file, account, known)).upload or _refused(given)
     settings = service.settings
     async with _decoding:
         upload = await asyncio.to_thread(

@@ -11,12 +11,13 @@ from collections.abc import AsyncIterator
 from PIL import Image
 
 from omni_jobs.api import sse
-from omni_jobs.api.faces.failures import error_of, openai_error
+from omni_jobs.api.faces.failures import openai_error
 from omni_jobs.api.openai.image_answers import completed_event, due_partial, outputs, partial_event
 from omni_jobs.api.service import Service
 from omni_jobs.api.streams import KEEP_ALIVE_SECONDS
 from omni_jobs.api.waiting import listening
 from omni_jobs.errors import NotFound
+from omni_jobs.faces.outcome import error_of
 from omni_jobs.schemas import Job
 
 

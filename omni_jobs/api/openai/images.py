@@ -16,7 +16,7 @@ from omni_jobs.api import bodies
 from omni_jobs.api.events import EventStreamResponse
 from omni_jobs.api.faces.asking import card_for, ended, face_router
 from omni_jobs.api.faces.attaching import Try, try_of
-from omni_jobs.api.faces.failures import answer, error_of
+from omni_jobs.api.faces.failures import answer
 from omni_jobs.api.faces.fields import typed, unfolded
 from omni_jobs.api.faces.pictures import Given, given_file, stored_all
 from omni_jobs.api.openai.image_answers import images_response, outputs
@@ -34,6 +34,7 @@ from omni_jobs.api.openai.image_stream import image_stream
 from omni_jobs.api.openai.masks import white_where_transparent
 from omni_jobs.api.service import Account, Served, Service
 from omni_jobs.errors import InvalidRequest
+from omni_jobs.faces.outcome import error_of
 from omni_jobs.schemas import Job, JobRequest, ModelCard
 from omni_jobs.uploads import storage_errors_translated
 
