@@ -13,6 +13,7 @@ from omni_jobs import __version__
 from omni_jobs.api import artifacts, events, health, jobs, metrics, models, openapi, problems, uploads, webhooks
 from omni_jobs.api.access import check_bind
 from omni_jobs.api.edge import Edge, Traffic
+from omni_jobs.api.fal import queue as fal
 from omni_jobs.api.gate import Gate
 from omni_jobs.api.openai import files, images
 from omni_jobs.api.replicate import predictions, versions
@@ -23,7 +24,7 @@ from omni_jobs.store import connect
 
 NATIVE = (jobs, events, uploads, artifacts, models, webhooks, health, metrics)
 #: First, because some of their paths lie below native ones that take any path.
-FACES = (images, files, predictions, versions)
+FACES = (images, files, predictions, versions, fal)
 #: Calls of the store that may be on their way at a time; each takes about a millisecond.
 THREADS = 32
 

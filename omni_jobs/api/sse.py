@@ -16,3 +16,8 @@ def message(event: str, data: Any, event_id: str | int | None = None) -> str:
     lines = [] if event_id is None else [f"id: {event_id}"]
     lines += [f"event: {event}", f"data: {json.dumps(data, separators=(',', ':'), ensure_ascii=False)}"]
     return "\n".join(lines) + "\n\n"
+
+
+def data(value: Any) -> str:
+    """One event without a name, as clients expect it whose streams have a single kind."""
+    return f"data: {json.dumps(value, separators=(',', ':'), ensure_ascii=False)}\n\n"

@@ -91,7 +91,7 @@ class WebhookOptions(Strict):
     """Where this job's events go, and which of them; all but progress by default. `format`: whose body is sent."""
 
     url: HttpUrl
-    format: Literal["omni", "replicate"] = "omni"
+    format: Literal["omni", "replicate", "fal"] = "omni"
     events: tuple[WebhookEvent, ...] = (
         "job.queued",
         "job.started",

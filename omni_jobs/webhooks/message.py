@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from omni_jobs.faces.fal import webhook_of
 from omni_jobs.faces.replicate import prediction_of
 from omni_jobs.object_links import Links
 from omni_jobs.schemas import Job
@@ -14,7 +15,10 @@ from omni_jobs.store import Delivery
 from omni_jobs.store.codec import compact, moment
 
 #: Bodies as other APIs have them, for jobs that came through their faces.
-FOREIGN: dict[str, Callable[[Job, str], dict[str, Any]]] = {"replicate": prediction_of}
+FOREIGN: dict[str, Callable[[Job, str], dict[str, Any]]] = {
+    "replicate": prediction_of,
+    "fal": webhook_of,
+}
 
 
 class WebhookData(Record):

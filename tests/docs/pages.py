@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from omni_jobs.api.faces.fields import Table
+from omni_jobs.api.fal import inputs as fal_inputs
 from omni_jobs.api.openai import files, image_fields
 from omni_jobs.api.replicate import inputs
 from omni_jobs.schemas import MOVES, Phase, Status
@@ -164,6 +165,11 @@ PARTS: tuple[tuple[str, str, Callable[[], str]], ...] = (
         "docs/faces.md",
         "replicate predictions",
         lambda: face_table(("POST /v1/predictions", inputs.PREDICTION), ("its `input`", inputs.INPUT)),
+    ),
+    (
+        "docs/faces.md",
+        "fal queue",
+        lambda: face_table(("POST /fal/queue/{app}", fal_inputs.INPUT), ("header or query", fal_inputs.HEADERS)),
     ),
     ("docs/reliability.md", "chaos runs", chaos_report.table),
     ("docs/reliability.md", "chaos faults", chaos_report.faults),

@@ -40,7 +40,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     environment = own | {
         "OMNI_DATA_DIR": str(folder),
         "OMNI_API_KEY": KEY,
-        "OMNI_MODEL_ALIASES": "gpt-image-1=shapes,flux-schnell=sim",
+        "OMNI_MODEL_ALIASES": "gpt-image-1=shapes,flux-schnell=sim,fal-ai/flux/dev=sim",
         "OMNI_WEBHOOK_ALLOW": f"127.0.0.1:{hook_port}",
     }
     models = [part for model in MODELS for part in ("--model", model)]

@@ -5,55 +5,37 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
-import time
 from collections.abc import AsyncIterator
 
 from PIL import Image
 
 from omni_jobs.api import sse
 from omni_jobs.api.faces.failures import openai_error
+from omni_jobs.api.faces.following import followed
 from omni_jobs.api.openai.image_answers import completed_event, due_partial, outputs, partial_event
 from omni_jobs.api.service import Service
-from omni_jobs.api.streams import KEEP_ALIVE_SECONDS
-from omni_jobs.api.waiting import listening
-from omni_jobs.errors import NotFound
 from omni_jobs.faces.outcome import error_of
 from omni_jobs.schemas import Job
 
 
 async def image_stream(service: Service, job: Job, partial_images: int) -> AsyncIterator[str]:
     """The events until the job has ended; a failure is the last event, with an `error`."""
-    traffic = service.traffic
-    traffic.open_streams += 1
-    ends = time.monotonic() + service.settings.stream_seconds
-    sent, spoke, shown = 0, time.monotonic(), b""
-    try:
-        # Something at once: proxies hold back an answer of which they have seen nothing.
-        yield sse.KEEP_ALIVE
-        async with listening(service.store, job.account, job.id) as bell:
-            while True:
-                job = await asyncio.to_thread(service.store.get, job.account, job.id)
-                if job.is_finished:
-                    async for text in _ending(service, job):
-                        yield text
-                    return
-                if time.monotonic() >= ends or traffic.is_closing:
-                    yield _error("The server ends this stream; the job goes on.", "stream_ended")
-                    return
-                picture = await asyncio.to_thread(_due_preview, service, job, sent, partial_images)
-                if picture and picture != shown:
-                    shown = picture
-                    text = await asyncio.to_thread(_as_asked, picture, job)
-                    yield sse.message(*partial_event(job, text, sent, job.request.output.format or "png"))
-                    sent, spoke = sent + 1, time.monotonic()
-                elif time.monotonic() - spoke >= KEEP_ALIVE_SECONDS:
-                    spoke = time.monotonic()
-                    yield sse.KEEP_ALIVE
-                await bell.wait(max(0.0, ends - time.monotonic()))
-    except NotFound:
-        yield _error("The job was deleted.", "not_found")
-    finally:
-        traffic.open_streams -= 1
+    sent, shown, has_ended = 0, b"", False
+    async for now in followed(service, job):
+        if now is None:
+            yield sse.KEEP_ALIVE
+        elif now.is_finished:
+            has_ended = True
+            async for text in _ending(service, now):
+                yield text
+        else:
+            picture = await asyncio.to_thread(_due_preview, service, now, sent, partial_images)
+            if picture and picture != shown:
+                text = await asyncio.to_thread(_as_asked, picture, now)
+                yield sse.message(*partial_event(now, text, sent, now.request.output.format or "png"))
+                sent, shown = sent + 1, picture
+    if not has_ended:
+        yield _error("The server ends this stream; the job may go on.", "stream_ended")
 
 
 async def _ending(service: Service, job: Job) -> AsyncIterator[str]:

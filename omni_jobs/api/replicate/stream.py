@@ -5,17 +5,13 @@ The Python client knows no other event and needs an id on each; the Node client 
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from omni_jobs.api import sse
+from omni_jobs.api.faces.following import followed
 from omni_jobs.api.service import Service
-from omni_jobs.api.streams import KEEP_ALIVE_SECONDS
-from omni_jobs.api.waiting import listening
-from omni_jobs.errors import NotFound
 from omni_jobs.faces.outcome import error_of, text_of
 from omni_jobs.faces.replicate import bar_of, outputs_of
 from omni_jobs.schemas import Job, Status
@@ -57,25 +53,7 @@ class Lines:
 
 async def prediction_stream(service: Service, job: Job, base: str) -> AsyncIterator[str]:
     """The events of a prediction until its job has ended."""
-    traffic, lines = service.traffic, Lines()
-    traffic.open_streams += 1
-    ends = spoke = time.monotonic()
-    ends += service.settings.stream_seconds
-    try:
-        yield sse.KEEP_ALIVE
-        async with listening(service.store, job.account, job.id) as bell:
-            while time.monotonic() < ends and not traffic.is_closing:
-                job = await asyncio.to_thread(service.store.get, job.account, job.id)
-                texts = lines.news(service.links.sign_all(job, base))
-                if not texts and time.monotonic() - spoke >= KEEP_ALIVE_SECONDS:
-                    texts = [sse.KEEP_ALIVE]
-                for text in texts:
-                    spoke = time.monotonic()
-                    yield text
-                if job.is_finished:
-                    return
-                await bell.wait(max(0.0, ends - time.monotonic()))
-    except NotFound:
-        return  # deleted while we looked
-    finally:
-        traffic.open_streams -= 1
+    lines = Lines()
+    async for now in followed(service, job):
+        for text in [sse.KEEP_ALIVE] if now is None else lines.news(service.links.sign_all(now, base)):
+            yield text
