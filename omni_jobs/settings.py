@@ -67,6 +67,9 @@ class Settings(BaseSettings):
         5.0, ge=0, description="Device time in seconds between two checkpoints of a running job; 0 makes none."
     )
     grace_seconds: float = Field(20.0, ge=0, description="Time to hand back what is in flight after SIGTERM.")
+    notice_command: str | None = Field(
+        None, description="Asked every 2 s by a worker; status 0: this machine will be taken away, so drain."
+    )
     max_queued_jobs: int = Field(200_000, ge=1, description="Above this, submits are refused with `queue_full`.")
     max_input_bytes: int = Field(50 * 2**20, ge=1, description="Largest input file.")
     max_input_pixels: int = Field(64_000_000, ge=1, description="Largest input picture, decoded.")

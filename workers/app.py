@@ -29,6 +29,7 @@ from omni_jobs.logs import configure_logs
 from omni_jobs.names import DOORBELL_TASK, model_queue
 from omni_jobs.schemas import Job
 from omni_jobs.settings import load_settings
+from workers.notices import heed_notices
 from workers.registry import read_rows
 from workers.service import WorkerService
 from workers.tasks import answer_doorbell
@@ -122,6 +123,8 @@ def main(
     try:
         settings = load_settings()
         configure_logs(settings.log_format, settings.log_level)
+        if settings.notice_command is not None:
+            heed_notices(settings.notice_command)
         service = WorkerService(settings, read_rows(config or settings.config, models, caps), name)
     except OmniJobsError as error:
         click.echo(f"error: {error}", err=True)

@@ -8,9 +8,11 @@ import re
 import signal
 from typing import Any
 
+import pytest
+
 from omni_jobs import queue
 from omni_jobs.names import checkpoint_prefix
-from omni_jobs.schemas import EventType, Job, Status
+from omni_jobs.schemas import EventType, Job, Phase, Status
 from tests.e2e.deployment import Deployment
 
 SLOW = "simulated?launch_ms=20"
@@ -43,6 +45,13 @@ def put(deployment: Deployment, key: str, content: bytes) -> None:
     deployment.objects.put(key, content, content_type="application/octet-stream")
 
 
+def is_handed_back(deployment: Deployment, job: Job) -> None:
+    """It waits, and no attempt has been spent on it."""
+    waiting, store = deployment.job(job), deployment.store
+    assert (waiting.status, waiting.error) == (Status.QUEUED, None)
+    assert store.redis.hget(store.keys("job", job.account, job.id), "spent") == b"0"
+
+
 def digests(job: Job) -> list[str]:
     return [artifact.sha256 for artifact in job.artifacts]
 
@@ -51,16 +60,15 @@ def is_saved(deployment: Deployment, job: Job) -> None:
     deployment.until(lambda: pointer(deployment, job))
 
 
-def has_gone_on(deployment: Deployment, job: Job, attempt: int = 2) -> dict[str, Any]:
+def has_gone_on(deployment: Deployment, job: Job, steps: int = STEPS) -> None:
     """The job ended well, having gone on from a checkpoint and made only the steps that were left."""
     deployment.check(job)
     (facts,) = resumed(deployment, job)
-    assert facts == {"attempt": attempt, "output": 0, "step": facts["step"]}
-    assert 0 < facts["step"] < STEPS
+    assert facts == {"attempt": 2, "output": 0, "step": facts["step"]}
+    assert 0 < facts["step"] < steps
     assert job.sharing is not None
-    assert job.sharing.calls == STEPS - facts["step"]
+    assert job.sharing.calls == steps - facts["step"]
     deployment.until(lambda: not keys(deployment, job))
-    return facts
 
 
 def test_after_a_killed_worker(deployment: Deployment) -> None:
@@ -81,6 +89,21 @@ def test_after_a_killed_worker(deployment: Deployment) -> None:
     deployment.until(lambda: not keys(deployment, job))
 
 
+def test_the_demo_model_draws_the_same_picture_to_the_byte(deployment: Deployment) -> None:
+    pytest.importorskip("torch")
+    steps, asked = 50, {"seed": 7, "deterministic": True, "output": PLAIN}
+    deployment.start_worker("shapes", checkpoint_seconds=OFTEN)
+    job = deployment.submit("a red circle on white", steps, **asked)
+    is_saved(deployment, job)
+    deployment.workers[0].kill()
+    deployment.start_worker("shapes", checkpoint_seconds=0)
+    undisturbed = deployment.submit("a red circle on white", steps, **asked)
+    ended, expected = deployment.finished(job, undisturbed)
+    has_gone_on(deployment, ended, steps)
+    assert not resumed(deployment, expected)
+    assert digests(ended) == digests(expected)
+
+
 def test_after_a_killed_engine_process(deployment: Deployment) -> None:
     name = deployment.start_worker(SLOW, checkpoint_seconds=OFTEN)
     job = deployment.submit("fox", STEPS)
@@ -97,9 +120,35 @@ def test_a_drained_worker_saves_at_the_next_call_and_counts_no_attempt(deploymen
     deployment.is_denoising(job)
     deployment.workers[0].terminate()
     assert deployment.workers[0].wait(30) == 0
-    waiting = deployment.job(job)
-    assert (waiting.status, waiting.error) == (Status.QUEUED, None)
-    deployment.start_worker(SLOW, max_attempts=1)
+    is_handed_back(deployment, job)
+    deployment.start_worker(SLOW)
+    (ended,) = deployment.finished(job)
+    has_gone_on(deployment, ended)
+
+
+def test_a_drain_does_not_wait_for_a_call_longer_than_its_grace(deployment: Deployment) -> None:
+    deployment.start_worker("simulated?launch_ms=60000", grace_seconds=3)
+    job = deployment.submit("fox")
+    deployment.reaches(job, lambda now: now.progress is not None and now.progress.phase is Phase.DENOISE)
+    deployment.workers[0].terminate()
+    assert deployment.workers[0].wait(30) == 0
+    is_handed_back(deployment, job)
+
+
+def test_a_notice_that_the_machine_goes_drains_as_well(deployment: Deployment) -> None:
+    """And as long as it stands, a worker that is started again takes nothing."""
+    notice = deployment.folder / "leaving"
+    asked = {"notice_command": f"test -e '{notice}'"}
+    deployment.start_worker(SLOW, **asked)
+    job = deployment.submit("fox", STEPS)
+    deployment.is_denoising(job)
+    notice.touch()
+    assert deployment.workers[0].wait(30) == 0
+    is_handed_back(deployment, job)
+    second = deployment.start_worker(SLOW, wait=False, **asked)
+    deployment.until(lambda: "starts when that is called off" in deployment.log(second))
+    is_handed_back(deployment, job)
+    notice.unlink()
     (ended,) = deployment.finished(job)
     has_gone_on(deployment, ended)
 
