@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 
@@ -24,9 +24,7 @@ from storage import StorageError
 from workers.engine_process import SpoolFile, write_spool
 from workers.leases import Lease
 from workers.objects import persist
-
-if TYPE_CHECKING:
-    from workers.service import WorkerService
+from workers.service import ALONE_AFTER_CRASHES, WorkerService
 
 log = structlog.get_logger(__name__)
 
@@ -59,9 +57,15 @@ class AttemptCheckpoints:
         self._is_closed = False
 
     def fetch(self, output: int, folder: Path, lease: Lease) -> SpoolFile | None:
-        """The checkpoint from which this output goes on, spooled; None if there is none, or none that is right."""
+        """The checkpoint from which this output goes on, spooled; None if there is none, or none that is right.
+
+        A suspect begins anew: what it is saved in may be what kills the process.
+        """
         known = self._stored.get(output)
         if known is None:
+            return None
+        if self._claim.crashes >= ALONE_AFTER_CRASHES:
+            self._hear_resumed(output, 0, f"the engine process died {self._claim.crashes} times with this job")
             return None
         try:
             content = persist(lambda: self._service.objects.get(known.key), lease)

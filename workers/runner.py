@@ -74,7 +74,7 @@ class DiffusionModelRunner:
         self._running: dict[str, Running] = {}
         self._pending: dict[int, PendingCall] = {}
         self._call_ids = itertools.count(1)
-        self._keeper = Keeper(pipeline, self._cloner, self._overlay)
+        self._keeper = Keeper(pipeline, self._cloner, self._overlay, lockstep)
         self.device = torch.device(str(getattr(pipeline, "_execution_device", "cpu")))
         self._meter = meter_for(self.device)
         self._labels = Labels()

@@ -138,14 +138,14 @@ def test_a_drain_does_not_wait_for_a_call_longer_than_its_grace(deployment: Depl
 def test_a_notice_that_the_machine_goes_drains_as_well(deployment: Deployment) -> None:
     """And as long as it stands, a worker that is started again takes nothing."""
     notice = deployment.folder / "leaving"
-    asked = {"notice_command": f"test -e '{notice}'"}
-    deployment.start_worker(SLOW, **asked)
+    command = f"test -e '{notice}'"
+    deployment.start_worker(SLOW, notice_command=command)
     job = deployment.submit("fox", STEPS)
     deployment.is_denoising(job)
     notice.touch()
     assert deployment.workers[0].wait(30) == 0
     is_handed_back(deployment, job)
-    second = deployment.start_worker(SLOW, wait=False, **asked)
+    second = deployment.start_worker(SLOW, wait=False, notice_command=command)
     deployment.until(lambda: "starts when that is called off" in deployment.log(second))
     is_handed_back(deployment, job)
     notice.unlink()
@@ -178,6 +178,29 @@ def test_a_checkpoint_that_is_no_good_costs_time_and_is_named(deployment: Deploy
         assert ended.sharing.calls == STEPS
     assert deployment.log(second).count("beginning from step 0") == len(jobs)
     deployment.until(lambda: not list(deployment.objects.list("checkpoints/")))
+
+
+def test_a_job_that_is_suspected_of_crashes_begins_anew(deployment: Deployment) -> None:
+    """Its checkpoint may be what kills the engine process, and must not poison it."""
+    deployment.start_worker(SLOW, checkpoint_seconds=OFTEN)
+    job = deployment.submit("fox", STEPS)
+    is_saved(deployment, job)
+    deployment.workers[0].kill()
+    deployment.store.redis.hset(deployment.store.keys("job", job.account, job.id), "crashes", "2")
+    deployment.start_worker(SLOW)
+    (ended,) = deployment.finished(job)
+    deployment.check(ended)
+    (facts,) = resumed(deployment, ended)
+    assert (facts["step"], "died 2 times" in facts["refused"]) == (0, True)
+
+
+def test_storage_that_takes_no_checkpoint_costs_the_job_nothing_else(deployment: Deployment) -> None:
+    name = deployment.start_worker(SLOW, checkpoint_seconds=OFTEN)
+    (deployment.folder / "objects" / "checkpoints").write_text("where the folder would be")
+    job = deployment.submit("fox", STEPS)
+    (ended,) = deployment.finished(job)
+    deployment.check(ended)
+    assert "checkpoint dropped" in deployment.log(name)
 
 
 def test_a_canceled_job_leaves_no_checkpoint(deployment: Deployment) -> None:

@@ -15,7 +15,14 @@ from omni_jobs.errors import EngineUnavailable
 from tests.executors.processes import children, shared_memory
 from tests.stepping.custom import ModuleContract
 from workers import Omni
-from workers.engine import OmniDiffusionConfig, OmniDiffusionSamplingParams
+from workers.engine import (
+    EngineEvent,
+    OmniDiffusionConfig,
+    OmniDiffusionRequest,
+    OmniDiffusionSamplingParams,
+    RequestNotSaved,
+    RequestResumed,
+)
 from workers.prompts import read_prompts
 from workers.results import OmniRequestOutput
 
@@ -101,6 +108,24 @@ def test_rank_0_alone_judges_merges(omni: Omni) -> None:
     check(draw(omni))
     assert omni.stats.forwards == max(STEPS)
     assert in_step(omni)
+
+
+def test_ranks_neither_save_nor_take_up_and_say_so(omni: Omni, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint that one of them refused and another took up would part them."""
+    told: list[EngineEvent] = []
+    monkeypatch.setattr(omni._engine, "_on_event", told.append)
+    request = OmniDiffusionRequest(
+        prompt="a", sampling_params=params(1), resumable=True, checkpoint=b"of one device"
+    )
+    omni._engine.submit(request)
+    for _ in range(2):
+        omni._engine.advance()
+    omni._engine.hand_back(request.request_id)
+    omni._engine.advance()
+    (resumed,) = [event for event in told if isinstance(event, RequestResumed)]
+    (unsaved,) = [event for event in told if isinstance(event, RequestNotSaved)]
+    assert (resumed.step, resumed.refused) == (0, "it spans several devices")
+    assert "MultiProcDiffusionExecutor cannot save" in unsaved.reason
 
 
 def test_requests_without_a_seed_draw_the_same_on_all_ranks(omni: Omni) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from benchmarks.zoo import UNEQUAL_PROMPTS, case, flatten_output
-from omni_jobs.errors import Misconfigured
+from omni_jobs.errors import ExecutionFailed, Misconfigured
 from tests.stepping.cached import Reuse, guided
 from tests.stepping.pipelines import seeded, tiny
 from workers import Omni
@@ -63,6 +63,16 @@ def test_each_call_of_a_step_is_answered_from_its_own_past(reuse: str, negative_
     assert not torch.equal(mine, pipeline(seeded(1), negative_first=negative_first))
     assert (omni.stats.calls, omni.stats.calls_saved) == (8, 4)
     assert runs == 8
+
+
+def test_a_request_with_a_cache_is_neither_saved_nor_taken_up_and_says_why() -> None:
+    with pytest.raises(ExecutionFailed, match="step cache is not saved"):
+        cached(guided(), mask=MASK).checkpoint({"generator": seeded(1)}, after_steps=1)
+    saved = Omni(pipeline=guided()).checkpoint({"generator": seeded(1)}, after_steps=1)
+    found = cached(guided(), mask=MASK).resume({"generator": seeded(1)}, saved)
+    assert "step cache" in (found.refused or "")
+    (expected,) = cached(guided(), mask=MASK).map([{"generator": seeded(1)}])
+    assert torch.equal(found.output, expected)
 
 
 def test_a_mask_that_skips_nothing_changes_nothing() -> None:

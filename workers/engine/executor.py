@@ -104,7 +104,7 @@ class DiffusionExecutor(ABC):
         Raises:
             NotSaved: it cannot be, or not here.
         """
-        raise NotSaved("this executor cannot save a request")
+        raise NotSaved(f"{type(self).__name__} cannot save a request")
 
     @abstractmethod
     def drop_requests(self, request_ids: Sequence[str]) -> None:

@@ -37,7 +37,7 @@ class Costs:
 
     A prompt that contains `fail_on` raises, `hang_on` never returns, and `crash_on` kills the process, each at
     the second denoise call. More than `memory_rows` calls in one forward are out of memory. `weight_bytes` count
-    against the worker's memory budget.
+    against the worker's memory budget; a checkpoint is at least `checkpoint_bytes` large.
     """
 
     load_ms: float = 0.0
@@ -47,6 +47,7 @@ class Costs:
     decode_ms: float = 0.0
     memory_rows: int = 1 << 30
     weight_bytes: int = 0
+    checkpoint_bytes: int = 0
     fail_on: str | None = None
     hang_on: str | None = None
     crash_on: str | None = None
@@ -133,7 +134,7 @@ class SimulatedExecutor(DiffusionExecutor):
         run = self._runs[request_id]
         if not run.step:
             raise NotSaved("no denoiser call has been made yet")
-        return SimulatedCheckpoint(run.step, fingerprint_of(run.request))
+        return SimulatedCheckpoint(run.step, fingerprint_of(run.request), bytes(self._costs.checkpoint_bytes))
 
     def drop_requests(self, request_ids: Sequence[str]) -> None:
         for request_id in request_ids:

@@ -15,16 +15,20 @@ from workers.stepping.checkpoint.kinds import Kinds
 from workers.stepping.checkpoint.refusal import Refused
 from workers.stepping.checkpoint.track import Ground, Saved, Snapshot, Track
 from workers.stepping.clone import PipelineCloner
+from workers.stepping.lockstep import ALONE, Lockstep
 
 if TYPE_CHECKING:
     from workers.stepping.running import Running
 
 
 class Keeper:
-    """Checkpoints of one loaded pipeline's requests."""
+    """Checkpoints of one loaded pipeline's requests. None are saved or taken up if it spans several ranks."""
 
-    def __init__(self, pipeline: Any, cloner: PipelineCloner, overlay: ProcessorOverlay) -> None:
+    def __init__(
+        self, pipeline: Any, cloner: PipelineCloner, overlay: ProcessorOverlay, lockstep: Lockstep = ALONE
+    ) -> None:
         self._pipeline = pipeline
+        self._lockstep = lockstep
         self._modules = cloner.modules
         shared = {f"processor {place}": one for place, one in enumerate(overlay.baseline)}
         self._parts: dict[str, Any] = {**shared, **cloner.twins}
@@ -45,7 +49,7 @@ class Keeper:
         saved = None
         if request.checkpoint is not None:
             try:
-                self._check_caches(running)
+                self._check(running)
                 saved = Saved(request.checkpoint, facts)
             except Refused as wrong:
                 refused = str(wrong)
@@ -59,15 +63,20 @@ class Keeper:
         """
         if running.track is None:
             raise Refused("the request is not resumable")
-        self._check_caches(running)
+        self._check(running)
         return running.track.take(running.step, running.steps)
 
     @cached_property
     def _model_facts(self) -> dict[str, str]:
         return model_facts(self._pipeline, self._modules)
 
-    def _check_caches(self, running: Running) -> None:
-        """Refuse what a cache decides: those of hooks belong to nobody, and a request's own is not saved."""
+    def _check(self, running: Running) -> None:
+        """Refuse what a cache decides: those of hooks belong to nobody, and a request's own is not saved.
+
+        And what several ranks hold: one that refused what another takes up would come apart from it.
+        """
+        if self._lockstep is not ALONE:
+            raise Refused("it spans several devices")
         if running.cache is not None:
             raise Refused("its step cache is not saved")
         for name, module in self._modules.items():
