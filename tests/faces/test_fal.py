@@ -70,7 +70,7 @@ def told(service: Service, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         command = [sys.executable, "-c", SCRIPT]
         ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 0, ended.stderr[-3000:]
-    return json.loads(ended.stdout)  # type: ignore[no-any-return]
+    return json.loads(ended.stdout)
 
 
 def test_a_request_is_submitted_watched_and_its_pictures_fetched(told: dict[str, Any]) -> None:
