@@ -10,7 +10,6 @@ from pathlib import Path
 
 from omni_jobs.errors import Misconfigured, NotFound, OmniJobsError, StorageUnavailable
 from omni_jobs.media_check import MAX_BYTES, MAX_PIXELS, check_picture
-from omni_jobs.names import new_id
 from omni_jobs.schemas import Upload
 from omni_jobs.store import JobStore
 from storage import ObjectStore, StorageError
@@ -44,16 +43,17 @@ def add_picture(
     max_pixels: int = MAX_PIXELS,
     upload_id: str | None = None,
 ) -> Upload:
-    """Checks a picture, in memory or in a file, and keeps it, under a given id for a call that may be repeated.
+    """Checks a picture, in memory or in a file, and keeps it.
 
-    The object comes first and the note second, so that a note never lacks its object.
+    The object comes first and the note second, so that a note never lacks its object. If none is given, the id is
+    made of the bytes: a picture that an account sends again is the same upload, kept for longer.
 
     Raises:
         InvalidMedia, StorageUnavailable, QueueUnavailable.
     """
     facts = check_picture(data, max_bytes=max_bytes, max_pixels=max_pixels)
     digest = _sha256(data)
-    upload_id = upload_id or new_id("upl")
+    upload_id = upload_id or f"upl_{digest[:40]}"
     key = f"uploads/{account}/{upload_id}"
     with storage_errors_translated():
         objects.put(key, data, content_type=facts.content_type, sha256=digest)

@@ -37,7 +37,8 @@ def store_output(
     """One output: encoded with its parameters inside, stored, verified."""
     job = claim.request
     facts = {
-        "job": claim.job_id,
+        # A deterministic job asked twice gives the same file twice.
+        "job": None if job.deterministic else claim.job_id,
         "model": job.model,
         "prompt": job.prompt,
         "negative_prompt": job.negative_prompt,

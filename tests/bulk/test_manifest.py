@@ -97,6 +97,7 @@ TEMPLATE = """
 [job]
 model = "m"
 prompt = "a {colour} {shape}, {{really}}, take {take:03d}"
+negative_prompt = "not {shape}"
 parameters = { num_inference_steps = "{steps}" }
 
 [matrix]
@@ -118,6 +119,7 @@ def test_a_template_makes_every_combination(tmp_path: Path) -> None:
     assert manifest.count() == len(found) == len({line.id for line in found}) == 2 * 2 * 2 * 2 * 2 * 3
     first, last = found[0].request, found[-1].request
     assert first.prompt == "a red circle, {really}, take 008"
+    assert first.negative_prompt == "not circle"
     assert first.parameters == {"num_inference_steps": 4, "width": 32, "guidance_scale": 1}
     assert (last.prompt, last.seed) == ("a green star, {really}, take 010", 101)
     assert last.parameters == {"num_inference_steps": 8, "width": 64, "guidance_scale": 2}

@@ -1,4 +1,4 @@
-"""Which keys a pass over a manifest has met, on disk, so that memory does not grow with the manifest."""
+"""Numbers by key, on disk, so that memory does not grow with the manifest: lines met, objects there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ CACHE_KIB = 4096
 
 
 class Seen:
-    """Numbers of lines by key. The file has no name and is gone with this object."""
+    """The first number given for each key. The file has no name and is gone with this object. For one thread."""
 
     def __init__(self) -> None:
         self._table = sqlite3.connect("", isolation_level=None, check_same_thread=False)
@@ -22,8 +22,12 @@ class Seen:
         """The number with which this key came first; None if that is now."""
         if self._table.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (key, number)).rowcount:
             return None
-        (first,) = self._table.execute("SELECT number FROM seen WHERE key = ?", (key,)).fetchone()
-        return int(first)
+        return self.get(key)
+
+    def get(self, key: str) -> int | None:
+        """The number of this key."""
+        found = self._table.execute("SELECT number FROM seen WHERE key = ?", (key,)).fetchone()
+        return None if found is None else int(found[0])
 
     def close(self) -> None:
         """Give the space back."""

@@ -97,8 +97,9 @@ def _filled(value: Any, path: str, values: Mapping[str, Any]) -> Any:
 
 def _filled_text(text: str, path: str, values: Mapping[str, Any]) -> Any:
     parts = _parts(text)
-    if len(parts) == 1 and parts[0][1] is not None and not parts[0][2]:
-        return typed(path, _value(parts[0][1], path, values))
+    (literal, name, form), *more = parts
+    if name is not None and not (literal or form or more):
+        return typed(path, _value(name, path, values))
     return "".join(
         literal + ("" if name is None else _formatted(_value(name, path, values), form, path))
         for literal, name, form in parts

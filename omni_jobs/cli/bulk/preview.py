@@ -1,8 +1,7 @@
-"""`bulk`: a manifest of many jobs, previewed and checked before anything runs."""
+"""`bulk expand` and `bulk check`: what a manifest comes to, and what is wrong with it, before anything runs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,10 @@ import click
 
 from omni_jobs.bulk.checking import Checker
 from omni_jobs.bulk.estimate import Estimate
-from omni_jobs.bulk.manifest import Line, Manifest, Problem, Repeat, open_manifest
+from omni_jobs.bulk.manifest import Line, Problem, Repeat
 from omni_jobs.cli import show
+from omni_jobs.cli.bulk.options import manifest_options, opened
 from omni_jobs.cli.context import Cli, command
-from omni_jobs.cli.parameters import parameter
 from omni_jobs.errors import Misconfigured, Unavailable
 from omni_jobs.schemas import ModelCard
 
@@ -22,40 +21,7 @@ from omni_jobs.schemas import ModelCard
 SHOWN_PROBLEMS = 50
 
 
-@click.group()
-def bulk() -> None:
-    """Render a manifest of many jobs, each exactly once.
-
-    A manifest is JSON Lines (native jobs, or an OpenAI batch), CSV or TSV, or a template in TOML.
-    """
-
-
-def manifest_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The manifest, and what its lines leave out."""
-    options = [
-        click.argument("manifest", type=click.Path(path_type=Path)),
-        click.option("--model", "-m", help="The model of lines that name none."),
-        click.option(
-            "--set",
-            "-s",
-            "defaults",
-            multiple=True,
-            metavar="FIELD=VALUE",
-            help="A field for lines that lack it; text may hold {placeholders} for the line's values.",
-        ),
-    ]
-    for option in reversed(options):
-        function = option(function)
-    return function
-
-
-def opened(manifest: Path, model: str | None, defaults: tuple[str, ...]) -> Manifest:
-    """The manifest with the command line's defaults."""
-    given = dict(parameter(text) for text in defaults)
-    return open_manifest(manifest, ({"model": model} if model else {}) | given)
-
-
-@bulk.command()
+@click.command()
 @manifest_options
 @click.option("--first", default=5, show_default=True, help="Resolved lines to show.")
 @command
@@ -84,7 +50,7 @@ def expand(cli: Cli, manifest: Path, model: str | None, defaults: tuple[str, ...
     )
 
 
-@bulk.command()
+@click.command()
 @manifest_options
 @click.option("--form-only", is_flag=True, help="Ask no service what its models take.")
 @command
