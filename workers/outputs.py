@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from omni_jobs.names import artifact_id
-from omni_jobs.schemas import Artifact, Sharing
+from omni_jobs.schemas import Artifact, JobRequest, Sharing
 from omni_jobs.store import Claim
 from workers import media, objects
-from workers.engine_process import Rendered, SpoolFile
+from workers.engine_process import ModelState, Rendered, SpoolFile
 from workers.leases import Lease
 
 if TYPE_CHECKING:
@@ -36,17 +36,9 @@ def store_output(
 ) -> Artifact:
     """One output: encoded with its parameters inside, stored, verified."""
     job = claim.request
-    facts = {
-        # A deterministic job asked twice gives the same file twice.
-        "job": None if job.deterministic else claim.job_id,
-        "model": job.model,
-        "prompt": job.prompt,
-        "negative_prompt": job.negative_prompt,
-        "seed": seed,
-        "parameters": {**service.engine.models[job.model].card.get("defaults", {}), **job.parameters},
-        "versions": service.engine.models[job.model].versions,
-    }
-    encoded = media.encode(file, job.output, {name: fact for name, fact in facts.items() if fact})
+    # A deterministic job asked twice gives the same file twice.
+    owner = None if job.deterministic else claim.job_id
+    encoded = media.encode(file, job.output, embedded(job, service.engine.models[job.model], seed, owner))
     key = f"out/{claim.account}/{claim.job_id}/{claim.attempt}/{index}.{encoded.extension}"
     metadata = {"job": claim.job_id, "attempt": str(claim.attempt), "seed": str(seed)}
     digest = objects.write_output(service.objects, key, encoded, metadata, lease)
@@ -61,6 +53,20 @@ def store_output(
         width=encoded.width,
         height=encoded.height,
     )
+
+
+def embedded(job: JobRequest, model: ModelState, seed: int, job_id: str | None = None) -> dict[str, Any]:
+    """What a file says of how it was made."""
+    facts = {
+        "job": job_id,
+        "model": job.model,
+        "prompt": job.prompt,
+        "negative_prompt": job.negative_prompt,
+        "seed": seed,
+        "parameters": {**model.card.get("defaults", {}), **job.parameters},
+        "versions": model.versions,
+    }
+    return {name: fact for name, fact in facts.items() if fact or name == "seed"}
 
 
 def sharing_of(rendered: Sequence[Rendered]) -> Sharing:

@@ -26,18 +26,21 @@ RESULTS = "results.jsonl"
 
 
 class Workplace:
-    """Opened by one run; `exclusive` keeps every other run out, else those that are not exclusive may join."""
+    """Opened by one run; `exclusive` keeps every other run out, else those that are not exclusive may join.
+
+    `own` is a folder on this machine for what is nobody else's.
+    """
 
     def __init__(self, destination: Destination, data_dir: Path, *, exclusive: bool) -> None:
         """Raises Misconfigured: another run works here, or the place cannot be written."""
         self.destination = destination
         if isinstance(destination, Folder):
             self._folder = destination.path
-            own = destination.path / OWN
+            self.own = destination.path / OWN
         else:
             self._folder = data_dir / "bulk" / hashlib.sha256(destination.place.encode()).hexdigest()[:16]
-            own = self._folder
-        self._lock = _locked(own, destination.place, exclusive)
+            self.own = self._folder
+        self._lock = _locked(self.own, destination.place, exclusive)
         if isinstance(destination, Folder):
             destination.sweep()
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -78,3 +79,12 @@ def facts(out: Path) -> list[tuple[Any, ...]]:
     """What two runs of one manifest must agree on."""
     names = ("line", "line_id", "status", "seed", "outputs")
     return sorted(tuple(json.dumps(row.get(name)) for name in names) for row in rows(out))
+
+
+def until_rows(out: Path, count: int) -> None:
+    """Wait until so many lines have ended."""
+    ends = time.monotonic() + 60
+    results = out / "results.jsonl"
+    while not results.exists() or results.read_bytes().count(b"\n") < count:
+        assert time.monotonic() < ends
+        time.sleep(0.01)

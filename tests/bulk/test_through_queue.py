@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import random
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
 from omni_jobs.bulk.paths import EXTENSIONS
-from tests.bulk.conftest import Bulk, facts, finished, foxes, manifest, rows
+from tests.bulk.conftest import Bulk, facts, finished, foxes, manifest, rows, until_rows
 from tests.e2e.deployment import Deployment
 
 
@@ -22,15 +21,6 @@ def jobs_with(service: Deployment, words: str) -> int:
         found += sum(words in job.request.prompt for job in page)
         if cursor is None:
             return found
-
-
-def until_rows(out: Path, count: int) -> None:
-    """Wait until so many lines have ended."""
-    ends = time.monotonic() + 60
-    results = out / "results.jsonl"
-    while not results.exists() or results.read_bytes().count(b"\n") < count:
-        assert time.monotonic() < ends
-        time.sleep(0.01)
 
 
 def test_a_run_renders_every_line_once_and_the_next_one_what_is_missing_or_changed(

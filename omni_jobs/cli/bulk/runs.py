@@ -6,6 +6,7 @@ import asyncio
 import sys
 import time
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ import click
 
 from omni_jobs.bulk.backend import Backend
 from omni_jobs.bulk.control import LIVE, call_off, last_status, read_command, write_command
-from omni_jobs.bulk.destination import Destination, open_destination
+from omni_jobs.bulk.destination import open_destination
+from omni_jobs.bulk.local import LocalBackend
+from omni_jobs.bulk.manifest import Line, Manifest
+from omni_jobs.bulk.order import WINDOW_LINES
 from omni_jobs.bulk.paths import DEFAULT_PATH, PathTemplate
 from omni_jobs.bulk.run import Run
 from omni_jobs.bulk.through_queue import QueueBackend
@@ -34,12 +38,20 @@ SOME_FAILED = 4
 @click.option("--path", default=DEFAULT_PATH, show_default=True, help="Path of each output below it.")
 @click.option("--priority", type=click.IntRange(0, 9), default=0, show_default=True, help="Of lines without one.")
 @click.option("--in-flight", type=click.IntRange(1, 4096), default=64, show_default=True, help="Lines at a time.")
+@click.option("--local", is_flag=True, help="Render on this machine, with no service at all.")
+@click.option(
+    "--source", "sources", multiple=True, metavar="NAME=SOURCE", help="With --local: a model, as of `up`."
+)
+@click.option("--config", type=click.Path(dir_okay=False, path_type=Path), help="Its omni.toml.")
+@click.option("--caps", help="How many calls share a forward there: fixed(8) if not told, or measured.")
 @command
 def run(cli: Cli, manifest: Path, model: str | None, defaults: tuple[str, ...], **options: Any) -> None:
     """Render every line once. The same command again goes on where it was, and renders what is missing or changed.
 
     Exits with 4 if a line failed or is bad; `results.jsonl` explains each.
     """
+    config = options.pop("config") or cli.settings().config
+    options |= {"sources": list(options["sources"]), "config": config and str(config.absolute())}
     facts = {"manifest": str(manifest.absolute()), "model": model, "set": list(defaults), **options}
     start(cli, facts, again=False)
 
@@ -48,25 +60,39 @@ def start(cli: Cli, facts: dict[str, Any], *, again: bool) -> None:
     """Run as these facts say, and end the process with what came of it."""
     settings = cli.settings()
     manifest = opened(Path(facts["manifest"]), facts["model"], tuple(facts["set"]))
-    paths = PathTemplate(facts["path"])
+    PathTemplate(facts["path"])  # a wrong one is said before anything is written
     destination = open_destination(facts["out"], settings)
-    workplace = Workplace(destination, settings.data_dir, exclusive=False)
+    workplace = Workplace(destination, settings.data_dir, exclusive=facts["local"])
     write_command(destination, facts)
     with Display(as_json=cli.as_json) as display:
-        backend = backend_of(cli, facts, destination, paths)
+        backend = (local_backend if facts["local"] else queue_backend)(cli, facts, manifest, workplace)
         status = asyncio.run(Run(manifest, backend, workplace, again=again, show=display)())
     print_status(status, as_json=cli.as_json or not sys.stdout.isatty())
     if status["failed"] or status["invalid"] or status["state"] != "finished":
         sys.exit(SOME_FAILED)
 
 
-def backend_of(cli: Cli, facts: dict[str, Any], destination: Destination, paths: PathTemplate) -> Backend:
-    """Who renders."""
+def local_backend(cli: Cli, facts: dict[str, Any], manifest: Manifest, workplace: Workplace) -> Backend:
+    """A child of this process. Without other word it loads what the first lines name."""
+    named = [name for name in (facts["model"],) if name and not facts["config"]]
+    first = (entry for entry in islice(manifest.entries(), WINDOW_LINES) if isinstance(entry, Line))
+    given = facts["config"] or facts["sources"]
+    models = named if given else sorted({*named, *(line.request.model for line in first)})
+    setup = {name: facts[name] for name in ("out", "path", "sources", "config", "caps")} | {"models": models}
+    return LocalBackend(setup, cli.settings(), workplace.own / "renderer.log", in_flight=facts["in_flight"])
+
+
+def queue_backend(cli: Cli, facts: dict[str, Any], manifest: Manifest, workplace: Workplace) -> Backend:
+    """The service."""
     settings = cli.settings()
     key = settings.api_key.get_secret_value() if settings.api_key else None
-    client = AsyncClient(cli.address(), api_key=key)
     return QueueBackend(
-        client, destination, paths, settings, priority=facts["priority"], in_flight=facts["in_flight"]
+        AsyncClient(cli.address(), api_key=key),
+        workplace.destination,
+        PathTemplate(facts["path"]),
+        settings,
+        priority=facts["priority"],
+        in_flight=facts["in_flight"],
     )
 
 
