@@ -7,6 +7,7 @@ Cancelling and draining are control flow, not errors, and have no class here.
     ├── InvalidRequest            invalid_request        a field, its value and the remedy
     │   ├── UnknownModel          model_not_found
     │   ├── InvalidMedia          invalid_media          a broken, huge or non-image input
+    │   ├── InputDownloadFailed   input_download_failed  an input by URL that may not or cannot be read
     │   ├── IdempotencyMismatch   idempotency_mismatch   same key, another body
     │   ├── TooLarge              payload_too_large      a body above the limit
     │   └── ModerationBlocked     moderation_blocked
@@ -20,7 +21,9 @@ Cancelling and draining are control flow, not errors, and have no class here.
     │   ├── QueueUnavailable      queue_unavailable      Redis does not answer
     │   ├── StorageUnavailable    storage_unavailable
     │   ├── QueueFull             queue_full
+    │   ├── RateLimited           rate_limit_exceeded    too many requests of one account or key
     │   └── EngineUnavailable     engine_unavailable     the engine process died or does not start
+    ├── QuotaExceeded             insufficient_quota     the account's day is used up
     ├── ExecutionFailed           execution_failed       the pipeline raised
     │   ├── OutOfMemory           out_of_memory
     │   ├── DeadlineExceeded      deadline_exceeded
@@ -49,6 +52,8 @@ class OmniJobsError(Exception):
         self.field = field
         self.value = value
         self.remedy = remedy
+        #: When the same call may work, where that is known.
+        self.retry_after_seconds: float | None = None
 
 
 class InvalidRequest(OmniJobsError):
@@ -67,6 +72,12 @@ class InvalidMedia(InvalidRequest):
     """An input is not a picture, is broken, or exceeds the pixel or byte limits."""
 
     code = "invalid_media"
+
+
+class InputDownloadFailed(InvalidRequest):
+    """An input's URL leads where nobody may go, or to nothing that can be used."""
+
+    code = "input_download_failed"
 
 
 class IdempotencyMismatch(InvalidRequest):
@@ -146,6 +157,18 @@ class QueueFull(Unavailable):
     """The admission limit is reached."""
 
     code = "queue_full"
+
+
+class RateLimited(Unavailable):
+    """The account, or this key, makes more requests than it may; `retry_after_seconds` says when it may again."""
+
+    code = "rate_limit_exceeded"
+
+
+class QuotaExceeded(OmniJobsError):
+    """The account, or this key, has used what it may in a day; `retry_after_seconds` says when the next begins."""
+
+    code = "insufficient_quota"
 
 
 class EngineUnavailable(Unavailable):

@@ -79,6 +79,11 @@ KEY_PATTERNS: dict[str, str] = {
     # Hash: an API key without its secret, by id; sorted set of the ids by time of creation.
     "api_key": "apikey:%s",
     "api_keys": "apikeys",
+    # Hashes by owner, which is an account or "account/key id": its limits, and what it used on a day since 1970.
+    "limits": "limits:%s",
+    "usage": "usage:%s:%s",
+    # String: until when an owner's requests of the last minute fill its limit, in milliseconds.
+    "rate": "rate:%s",
     # String: who reconciles; hash: when it last did, and the grace after a gap.
     "leader": "leader",
     "sweep": "sweep",

@@ -19,8 +19,11 @@ from omni_jobs.celery_tasks import producer_app, send_doorbell
 from omni_jobs.costs import expected_seconds, shape_of
 from omni_jobs.errors import IllegalMove, InvalidRequest, NotFound
 from omni_jobs.names import DEFAULT_ACCOUNT
+from omni_jobs.safety import PromptCheck, check_prompt
 from omni_jobs.schemas import MAX_SEED, Job, JobRequest, Status, parse_job
+from omni_jobs.schemas.access import Limits
 from omni_jobs.store import JobStore, Ref, Ring
+from omni_jobs.store.allowances import NO_LIMITS
 from omni_jobs.store.codec import compact
 from omni_jobs.store.writing import MAX_ATTEMPTS
 
@@ -36,6 +39,9 @@ def submit(
     account: str = DEFAULT_ACCOUNT,
     max_attempts: int = MAX_ATTEMPTS,
     max_queued: int | None = MAX_QUEUED,
+    limits: Limits = NO_LIMITS,
+    key_id: str | None = None,
+    prompt_check: PromptCheck | None = None,
     retry_of: str | None = None,
     job_id: str | None = None,
 ) -> tuple[Job, bool]:
@@ -43,13 +49,16 @@ def submit(
 
     Raises:
         InvalidRequest: (or UnknownModel, IdempotencyMismatch) with the field, its value and the remedy.
-        QueueFull, QueueUnavailable: nothing was stored, or (lost answer) the same call again finds it.
+        ModerationBlocked, QueueFull, QuotaExceeded: nothing was stored.
+        QueueUnavailable: nor here, or (lost answer) the same call again finds it.
     """
     request = job if isinstance(job, JobRequest) else parse_job(job)
     card = store.card(request.model)
     card.validate_job(request)
     _check_deadline(request, datetime.now(UTC))
     _check_inputs(store, account, request)
+    check_prompt(prompt_check, account, request)
+    store.check_memory()
     created, is_new = store.create(
         request,
         account=account,
@@ -60,12 +69,12 @@ def submit(
         retry_of=retry_of,
         max_attempts=max_attempts,
         max_queued=max_queued,
+        limits=limits,
+        key_id=key_id,
         job_id=job_id,
     )
     if is_new:
-        store.keep_uploads(account, [one for one in request.pictures.values() if one.startswith("upl_")])
-        if request.not_before is None or request.not_before <= datetime.now(UTC):
-            ring(store, request.model, Ref(account, created.id))
+        _welcome(store, created)
     return created, is_new
 
 
@@ -78,7 +87,16 @@ def cancel(store: JobStore, account: str, job_id: str) -> Job:
     return store.move(account, job_id, Status.CANCELED)
 
 
-def retry(store: JobStore, account: str, job_id: str, *, max_attempts: int = MAX_ATTEMPTS) -> Job:
+def retry(
+    store: JobStore,
+    account: str,
+    job_id: str,
+    *,
+    max_attempts: int = MAX_ATTEMPTS,
+    limits: Limits = NO_LIMITS,
+    key_id: str | None = None,
+    prompt_check: PromptCheck | None = None,
+) -> Job:
     """Submits a finished job again, as a new job with the same seed and `retry_of`.
 
     The idempotency key stays with the first job, and times that have passed are dropped.
@@ -99,7 +117,24 @@ def retry(store: JobStore, account: str, job_id: str, *, max_attempts: int = MAX
             "deadline": old.deadline if old.deadline and old.deadline > now else None,
         }
     )
-    return submit(store, again, account=account, max_attempts=max_attempts, retry_of=job_id)[0]
+    return submit(
+        store,
+        again,
+        account=account,
+        max_attempts=max_attempts,
+        limits=limits,
+        key_id=key_id,
+        prompt_check=prompt_check,
+        retry_of=job_id,
+    )[0]
+
+
+def _welcome(store: JobStore, job: Job) -> None:
+    """Keeps a new job's inputs for as long as it needs them, and rings for it unless it is held."""
+    request = job.request
+    store.keep_uploads(job.account, [one for one in request.pictures.values() if one.startswith("upl_")])
+    if request.not_before is None or request.not_before <= datetime.now(UTC):
+        ring(store, request.model, Ref(job.account, job.id))
 
 
 def ring(store: JobStore, model: str, ref: Ref) -> None:

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from omni_jobs.errors import Misconfigured
 from omni_jobs.schemas import nearest
+from omni_jobs.schemas.access import Limits
 
 PREFIX = "OMNI_"
 
@@ -71,7 +72,28 @@ class Settings(BaseSettings):
         None, description="Asked every 2 s by a worker; status 0: this machine will be taken away, so drain."
     )
     max_queued_jobs: int = Field(200_000, ge=1, description="Above this, submits are refused with `queue_full`.")
+    requests_per_minute: int | None = Field(
+        None,
+        ge=0,
+        description="Requests by the issued keys of one account, unless it has a limit of its own.",
+    )
+    queued_jobs_per_account: int | None = Field(None, ge=0, description="Jobs of one account that may be queued.")
+    device_seconds_per_day: float | None = Field(
+        None, ge=0, description="Device time of one account in a day of UTC; then no more jobs are taken."
+    )
+    bytes_per_day: int | None = Field(
+        None, ge=0, description="Uploads and outputs of one account together in a day of UTC."
+    )
+    prompt_check: str | None = Field(
+        None, description="Qualified name of a function that may refuse jobs before they are taken."
+    )
     max_input_bytes: int = Field(50 * 2**20, ge=1, description="Largest input file.")
+    fetch_urls: str = Field(
+        "",
+        description="Comma list of hosts from which pictures by URL are taken: `name`, `*.name`, `host:port` for "
+        "one that is not public, `*` for all that are public; none if empty.",
+    )
+    fetch_timeout_seconds: float = Field(20.0, gt=0, description="Longest time for one picture by URL.")
     max_input_pixels: int = Field(64_000_000, ge=1, description="Largest input picture, decoded.")
     api_host: str = Field("127.0.0.1", description="Where the HTTP API listens; any but loopback needs a key.")
     api_port: int = Field(8000, ge=0, le=65535, description="Port of the HTTP API; 0 takes a free one.")
@@ -82,6 +104,10 @@ class Settings(BaseSettings):
     )
     model_aliases: str = Field(
         "", description="Comma list of NAME=MODEL: what clients of other APIs call a model; * is any other name."
+    )
+    cors_origins: str = Field(
+        "",
+        description="Comma list of origins whose web pages may use the API, https://shop.example; * for any.",
     )
     link_seconds: int = Field(3600, ge=10, le=604_800, description="Life of a signed link to an artifact.")
     stream_seconds: float = Field(3600.0, gt=0, description="Event streams and long polls end by then.")
@@ -95,6 +121,16 @@ class Settings(BaseSettings):
     webhook_in_flight: int = Field(4, ge=1, le=100, description="Webhooks on their way to one host at a time.")
     log_format: Literal["json", "console"] = Field("json", description="Structured logs, or for a person.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+
+    @property
+    def limits(self) -> Limits:
+        """What every account may take that has no limits of its own."""
+        return Limits(
+            requests_per_minute=self.requests_per_minute,
+            queued_jobs=self.queued_jobs_per_account,
+            device_seconds_per_day=self.device_seconds_per_day,
+            bytes_per_day=self.bytes_per_day,
+        )
 
 
 def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:

@@ -11,7 +11,9 @@ from pathlib import Path
 from omni_jobs.errors import Misconfigured, NotFound, OmniJobsError, StorageUnavailable
 from omni_jobs.media_check import MAX_BYTES, MAX_PIXELS, check_picture
 from omni_jobs.schemas import Upload
+from omni_jobs.schemas.access import Limits
 from omni_jobs.store import JobStore
+from omni_jobs.store.allowances import NO_LIMITS
 from storage import ObjectStore, StorageError
 from storage import errors as storage_errors
 
@@ -42,6 +44,8 @@ def add_picture(
     max_bytes: int = MAX_BYTES,
     max_pixels: int = MAX_PIXELS,
     upload_id: str | None = None,
+    limits: Limits = NO_LIMITS,
+    key_id: str | None = None,
 ) -> Upload:
     """Checks a picture, in memory or in a file, and keeps it.
 
@@ -49,9 +53,10 @@ def add_picture(
     made of the bytes: a picture that an account sends again is the same upload, kept for longer.
 
     Raises:
-        InvalidMedia, StorageUnavailable, QueueUnavailable.
+        InvalidMedia, QuotaExceeded, StorageUnavailable, QueueUnavailable.
     """
     facts = check_picture(data, max_bytes=max_bytes, max_pixels=max_pixels)
+    store.reserve_bytes(account, facts.size_bytes, limits=limits, key_id=key_id)
     digest = _sha256(data)
     upload_id = upload_id or f"upl_{digest[:40]}"
     key = f"uploads/{account}/{upload_id}"

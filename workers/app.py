@@ -27,6 +27,7 @@ from omni_jobs.errors import OmniJobsError, Unavailable
 from omni_jobs.lifeline import end_with_input
 from omni_jobs.logs import configure_logs
 from omni_jobs.names import DOORBELL_TASK, model_queue
+from omni_jobs.safety import load_prompt_check
 from omni_jobs.schemas import Job
 from omni_jobs.settings import load_settings
 from workers.notices import heed_notices
@@ -47,6 +48,7 @@ EXIT_MISCONFIGURED, EXIT_UNAVAILABLE = 78, 69
 def make_worker_app(service: WorkerService) -> Celery:
     """The Celery app that hears the doorbells of this worker's models, and submits from any application."""
     settings, store = service.settings, service.store
+    prompt_check = load_prompt_check(settings.prompt_check)
     app = make_app(settings.redis_url.get_secret_value(), settings.key_prefix)
     app.conf.worker_enable_remote_control = False
     app.conf.task_queues = [queue_named(model_queue(model)) for model in service.models] + [submit_queue()]
@@ -63,6 +65,8 @@ def make_worker_app(service: WorkerService) -> Celery:
             job_id=job_id,
             max_attempts=settings.max_attempts,
             max_queued=settings.max_queued_jobs,
+            limits=settings.limits,
+            prompt_check=prompt_check,
         )[0]
 
     register_submit(app, submit)

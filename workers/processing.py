@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from omni_jobs.errors import Misconfigured
+from omni_jobs.errors import Misconfigured, ModerationBlocked
 from workers.engine.config import OmniDiffusionConfig
 from workers.engine.executor import resolve_obj_by_qualname
 from workers.engine.request import ARGUMENTS, DiffusionOutput, OmniDiffusionRequest
@@ -18,6 +18,7 @@ from workers.engine.request import ARGUMENTS, DiffusionOutput, OmniDiffusionRequ
 
 class Processing:
     """`pre_process` turns a request's pictures into what the pipeline takes; `post_process` its output into media.
+    `output_check` is given "image", "video" or "audio" and the array to be encoded, and returns why it is refused.
 
     Raises:
         Misconfigured: a function cannot be imported, or does not make one.
@@ -26,9 +27,20 @@ class Processing:
     def __init__(self, od_config: OmniDiffusionConfig) -> None:
         self._pre = _made("pre_process", od_config.pre_process, od_config)
         self._post = _made("post_process", od_config.post_process, od_config)
+        self._check = _made("output_check", od_config.output_check, od_config)
+
+    def check(self, kind: str, array: Any) -> None:
+        """Asks the operator's check about one picture, clip or sound. Raises ModerationBlocked."""
+        reason = None if self._check is None else self._check(kind, array)
+        if reason is not None:
+            raise ModerationBlocked(
+                f"The safety check refused the {kind}: {reason}", remedy="Ask otherwise, or use another seed."
+            )
 
     def prepare(self, request: OmniDiffusionRequest) -> OmniDiffusionRequest:
-        """The request with its pictures processed; a request without pictures is left alone."""
+        """The request with its pictures processed, and without previews where outputs may be refused."""
+        if self._check is not None:
+            request = replace(request, preview=False)
         if self._pre is None or not request.images:
             return request
         made = self._pre(list(request.images))
@@ -41,10 +53,10 @@ class Processing:
         return replace(output, output=self._post(output.output))
 
 
-def _made(field: str, qualname: str | None, od_config: OmniDiffusionConfig) -> Callable[[Any], Any] | None:
+def _made(field: str, qualname: str | None, od_config: OmniDiffusionConfig) -> Callable[..., Any] | None:
     if qualname is None:
         return None
-    made: Callable[[Any], Any] = resolve_obj_by_qualname(qualname)(od_config)
+    made: Callable[..., Any] = resolve_obj_by_qualname(qualname)(od_config)
     if not callable(made):
         raise Misconfigured(f"`{field}`: {qualname} returned no function.", field=field, value=qualname)
     return made

@@ -33,7 +33,7 @@ class ModelRow:
     """One model: where it comes from, how it runs, what may be asked of it.
 
     `limits` bound parameters by name (`{"num_inference_steps": 50}`); `defaults` fill what a job leaves out.
-    `pipeline_class`, `pre_process` and `post_process` are names: the engine process imports them.
+    `pipeline_class`, `pre_process`, `post_process` and `output_check` are names: the engine process imports them.
     A forward that takes longer than `call_budget_seconds` means a hung device; loading has its own budget.
     """
 
@@ -59,6 +59,7 @@ class ModelRow:
     weights_sources: Mapping[str, Any] = field(default_factory=dict)
     pre_process: str | None = None
     post_process: str | None = None
+    output_check: str | None = None
     frame_rate: float | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
     limits: Mapping[str, float] = field(default_factory=dict)
@@ -135,6 +136,7 @@ class ModelRow:
             weights_sources=self.weights_sources,
             pre_process=self.pre_process,
             post_process=self.post_process,
+            output_check=self.output_check,
             defaults=self.defaults,
             merge_rules=read_rules(self.merge_rules),
             lora_folder=self.lora_folder,
@@ -171,9 +173,7 @@ def row_from(name: str, table: Mapping[str, Any]) -> ModelRow:
     table = {**_known_facts(name, table), **table}
     if not isinstance(table.get("source"), str):
         raise Misconfigured(
-            f"`models.{name}` has no `source`.",
-            field=f"models.{name}.source",
-            remedy="Name a folder or a hub id.",
+            f"`models.{name}` has no `source`.", field=f"models.{name}.source", remedy="Name a folder or a hub id."
         )
     return ModelRow(name=name, **table)
 

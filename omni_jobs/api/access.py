@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+from contextvars import ContextVar
 
 from starlette.requests import Request
 
@@ -17,6 +18,8 @@ SCHEMES = frozenset({"bearer", "token", "key"})
 #: Methods that change nothing; all others need the scope `submit`.
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 EVERYTHING = frozenset(Scope)
+#: Who asks, for whatever runs on behalf of this request: the gate sets it, and no face has to pass it on.
+CALLER: ContextVar[Caller] = ContextVar("caller")
 
 
 def identify(request: Request, settings: Settings, store: JobStore) -> Caller:
@@ -25,6 +28,7 @@ def identify(request: Request, settings: Settings, store: JobStore) -> Caller:
     Raises:
         Unauthorized: no key where one is needed, or a wrong or revoked one.
         Forbidden: without keys, a name other than loopback; with one, its scopes.
+        RateLimited: the account or the key asks too often.
     """
     key = credential(request.headers.get("authorization"))
     if needs_key(settings) or (key is not None and key_id_of(key)):
@@ -34,6 +38,12 @@ def identify(request: Request, settings: Settings, store: JobStore) -> Caller:
         caller = Caller(settings.account, EVERYTHING)
     require(caller, Scope.READ if request.method in READING else Scope.SUBMIT)
     return caller
+
+
+def caller_key_id() -> str | None:
+    """The key to whose usage this counts; None for the operator's own, and for work that no request asked for."""
+    caller = CALLER.get(None)
+    return None if caller is None else caller.key_id
 
 
 def require(caller: Caller, scope: Scope) -> None:
@@ -92,7 +102,7 @@ def _keyed(key: str | None, settings: Settings, store: JobStore) -> Caller:
     own = settings.api_key
     if own is not None and hmac.compare_digest(key.encode(), own.get_secret_value().encode()):
         return Caller(settings.account, EVERYTHING)
-    return store.admit(key)
+    return store.admit(key, settings.limits)
 
 
 def _check_name(host: str) -> None:

@@ -10,7 +10,20 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from omni_jobs import __version__
-from omni_jobs.api import artifacts, events, health, jobs, metrics, models, openapi, problems, uploads, webhooks
+from omni_jobs.api import (
+    artifacts,
+    events,
+    health,
+    jobs,
+    metrics,
+    models,
+    openapi,
+    origins,
+    problems,
+    uploads,
+    usage,
+    webhooks,
+)
 from omni_jobs.api.access import check_bind
 from omni_jobs.api.edge import Edge, Traffic
 from omni_jobs.api.fal import queue as fal
@@ -18,11 +31,13 @@ from omni_jobs.api.gate import Gate
 from omni_jobs.api.openai import files, images
 from omni_jobs.api.replicate import predictions, versions
 from omni_jobs.api.service import Service
+from omni_jobs.fetching import FetchPolicy
 from omni_jobs.object_links import open_objects
+from omni_jobs.safety import PromptCheck, load_prompt_check
 from omni_jobs.settings import Settings, load_settings
 from omni_jobs.store import connect
 
-NATIVE = (jobs, events, uploads, artifacts, models, webhooks, health, metrics)
+NATIVE = (jobs, events, uploads, artifacts, models, webhooks, usage, health, metrics)
 #: First, because some of their paths lie below native ones that take any path.
 FACES = (images, files, predictions, versions, fal)
 #: Calls of the store that may be on their way at a time; each takes about a millisecond.
@@ -33,10 +48,13 @@ def create_app(settings: Settings | None = None, traffic: Traffic | None = None)
     """The API of one deployment.
 
     Raises:
-        Misconfigured: it would be reachable from outside and no key exists.
+        Misconfigured: it would be reachable from outside and no key exists, or a setting names what is not there.
     """
     settings = settings or load_settings()
     check_bind(settings)
+    FetchPolicy.parse(settings.fetch_urls)
+    allowed = origins.parse_origins(settings)
+    prompt_check = load_prompt_check(settings.prompt_check)
     traffic = traffic or Traffic()
 
     @asynccontextmanager
@@ -44,7 +62,7 @@ def create_app(settings: Settings | None = None, traffic: Traffic | None = None)
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(THREADS, "api") as threads:
             loop.set_default_executor(threads)
-            app.state.service = service = await asyncio.to_thread(_open, settings, traffic)
+            app.state.service = service = await asyncio.to_thread(_open, settings, traffic, prompt_check)
             try:
                 yield
             finally:
@@ -56,7 +74,8 @@ def create_app(settings: Settings | None = None, traffic: Traffic | None = None)
         app.include_router(router)
     problems.install(app)
     openapi.install(app)
-    app.add_middleware(Gate)
+    app.add_middleware(Gate, origins=allowed)
+    origins.install(app, allowed)
     app.add_middleware(
         Edge,
         traffic=traffic,
@@ -71,8 +90,8 @@ def create_app(settings: Settings | None = None, traffic: Traffic | None = None)
     return app
 
 
-def _open(settings: Settings, traffic: Traffic) -> Service:
-    return Service(settings, connect(settings), open_objects(settings), traffic)
+def _open(settings: Settings, traffic: Traffic, prompt_check: PromptCheck | None) -> Service:
+    return Service(settings, connect(settings), open_objects(settings), traffic, prompt_check)
 
 
 def _close(service: Service) -> None:

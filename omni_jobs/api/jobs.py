@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from omni_jobs import queue
 from omni_jobs.api import bodies, problems, waiting
+from omni_jobs.api.access import caller_key_id
 from omni_jobs.api.service import Account, Served, Service
 from omni_jobs.deletion import delete_job
 from omni_jobs.errors import InvalidRequest, NotFound, OmniJobsError
@@ -138,7 +139,14 @@ async def cancel(request: Request, account: Account, service: Served, job_id: Jo
 async def retry(request: Request, account: Account, service: Served, job_id: JobId) -> Response:
     """Submit a finished job again, as a new job with the same seed and `retry_of`."""
     job = await asyncio.to_thread(
-        queue.retry, service.store, account, job_id, max_attempts=service.settings.max_attempts
+        queue.retry,
+        service.store,
+        account,
+        job_id,
+        max_attempts=service.settings.max_attempts,
+        limits=service.settings.limits,
+        key_id=caller_key_id(),
+        prompt_check=service.prompt_check,
     )
     shown = await asyncio.to_thread(view, service, job, service.base(request))
     return JSONResponse(shown, 201, {"location": f"/v1/jobs/{job.id}"})
@@ -168,6 +176,9 @@ def submit_one(account: str, service: Service, request: JobRequest, job_id: str 
         max_attempts=settings.max_attempts,
         max_queued=settings.max_queued_jobs,
         job_id=job_id,
+        limits=settings.limits,
+        key_id=caller_key_id(),
+        prompt_check=service.prompt_check,
     )
     LOG.info("job submitted", job=job.id, model=job.request.model, is_new=is_new)
     return job, is_new

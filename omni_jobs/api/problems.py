@@ -5,6 +5,7 @@ The body is RFC 9457 problem JSON with an `error` object inside, as clients of t
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import structlog
@@ -25,6 +26,7 @@ STATUS: dict[type[OmniJobsError], int] = {
     errors.InvalidRequest: 400,
     errors.UnknownModel: 404,
     errors.InvalidMedia: 422,
+    errors.InputDownloadFailed: 422,
     errors.IdempotencyMismatch: 422,
     errors.TooLarge: 413,
     errors.NotFound: 404,
@@ -34,6 +36,8 @@ STATUS: dict[type[OmniJobsError], int] = {
     errors.Unauthorized: 401,
     errors.Unavailable: 503,
     errors.QueueFull: 429,
+    errors.RateLimited: 429,
+    errors.QuotaExceeded: 429,
 }
 TITLES = {
     400: "The request cannot work as it stands",
@@ -51,6 +55,7 @@ TITLES = {
     503: "Not available at present",
 }
 #: `error.type` as the OpenAI API names it.
+OPENAI_TYPES_BY_CODE = {errors.ModerationBlocked.code: "image_generation_user_error"}
 OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 #: Seconds after which a client may try again what is not available now.
 RETRY_AFTER_SECONDS = 2
@@ -89,6 +94,7 @@ def describe(error: OmniJobsError, *, instance: str, request_id: str) -> dict[st
     """The body that tells an error."""
     status = status_of(error)
     kind = "server_error" if status >= 500 else OPENAI_TYPES.get(status, "invalid_request_error")
+    kind = OPENAI_TYPES_BY_CODE.get(error.code, kind)
     body = ErrorBody(message=str(error), type=kind, param=error.field, code=error.code)
     return Problem(
         type=f"urn:omni-jobs:error:{error.code}",
@@ -107,8 +113,9 @@ def answer(request: Request, error: OmniJobsError) -> Response:
     """The whole HTTP answer to an error, with what retrying clients look at."""
     body = describe(error, instance=request.url.path, request_id=request_id(request))
     headers = {"x-should-retry": "true" if error.retryable else "false"}
-    if error.retryable:
-        headers["retry-after"] = str(RETRY_AFTER_SECONDS)
+    after = error.retry_after_seconds or (RETRY_AFTER_SECONDS if error.retryable else None)
+    if after is not None:
+        headers["retry-after"] = str(math.ceil(after))
     if body["status"] == 401:
         headers["www-authenticate"] = "Bearer"
     kind = getattr(request.state, "error_media_type", MEDIA_TYPE)

@@ -13,29 +13,35 @@ from starlette.datastructures import UploadFile
 from starlette.responses import JSONResponse, Response
 
 from omni_jobs.api import problems
-from omni_jobs.api.service import Account, Served, Service
+from omni_jobs.api.bodies import read_json
+from omni_jobs.api.service import Account, Served
 from omni_jobs.errors import InvalidMedia, InvalidRequest, TooLarge
 from omni_jobs.schemas import Upload
-from omni_jobs.uploads import add_picture
 
 router = APIRouter(tags=["uploads"])
 
 PATH = "/v1/uploads"
 #: What multipart adds to a file: boundaries and headers.
 OVERHEAD_BYTES = 64 * 1024
-#: Pictures decoded at a time: each may need its pixels in memory.
-DECODING = 2
+MAX_URL_CHARACTERS = 4096
 _CHUNK_BYTES = 1 << 20
-_decoding = asyncio.Semaphore(DECODING)
 _BINARY = {"type": "string", "format": "binary"}
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "The picture itself with its content type, or a form with one `file`.",
+        "description": "The picture itself with its content type, a form with one `file`, or where it is.",
         "content": {
             "image/png": {"schema": _BINARY},
             "image/jpeg": {"schema": _BINARY},
             "image/webp": {"schema": _BINARY},
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["url"],
+                    "properties": {"url": {"type": "string", "format": "uri", "maxLength": MAX_URL_CHARACTERS}},
+                    "additionalProperties": False,
+                }
+            },
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
@@ -51,7 +57,7 @@ _BODY: dict[str, Any] = {
 
 
 @router.post(
-    PATH, status_code=201, response_model=Upload, responses=problems.documented(413, 422), openapi_extra=_BODY
+    PATH, status_code=201, response_model=Upload, responses=problems.documented(403, 413, 422), openapi_extra=_BODY
 )
 async def upload(
     request: Request,
@@ -60,10 +66,15 @@ async def upload(
     x_filename: Annotated[str | None, Header(max_length=200, pattern=r"^[ -~]+$")] = None,
 ) -> Response:
     """Store a PNG, JPEG or WebP picture; its id goes into a job's `images` or `mask`."""
+    if _kind(request) == "application/json":
+        stored = await service.fetch_picture(account, _url_in(await read_json(request)), "url")
+        return JSONResponse(stored.model_dump(mode="json", exclude_none=True), 201)
     with tempfile.NamedTemporaryFile(prefix="upload-") as spool:
         filename = await _receive(request, spool, service.settings.max_input_bytes) or x_filename
-        async with _decoding:
-            stored = await asyncio.to_thread(_store, service, account, spool.name, filename)
+        async with service.decoding:
+            stored = await asyncio.to_thread(
+                service.keep_picture, account, pathlib.Path(spool.name), filename and filename[:200]
+            )
     return JSONResponse(stored.model_dump(mode="json", exclude_none=True), 201)
 
 
@@ -78,7 +89,7 @@ async def get(
 
 async def _receive(request: Request, spool: IO[bytes], max_bytes: int) -> str | None:
     """Writes the file into `spool`; returns its name if the sender told one."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = _kind(request)
     if kind.startswith("image/") or kind == "application/octet-stream":
         await _copy(request.stream(), spool, max_bytes)
         return None
@@ -86,7 +97,7 @@ async def _receive(request: Request, spool: IO[bytes], max_bytes: int) -> str | 
         raise InvalidRequest(
             f"The content type is {kind or 'missing'}.",
             field="content-type",
-            remedy="Send the picture as image/png, image/jpeg or image/webp, or a form with a `file`.",
+            remedy="Send the picture as PNG, JPEG or WebP with its type, a form with a `file`, or JSON, a `url`.",
         )
     async with request.form(max_files=1, max_fields=0) as form:
         file = form.get("file")
@@ -94,6 +105,17 @@ async def _receive(request: Request, spool: IO[bytes], max_bytes: int) -> str | 
             raise InvalidRequest("`file`: the form has no file of this name.", field="file")
         await _copy(_chunks(file), spool, max_bytes)
         return file.filename or None
+
+
+def _url_in(body: Any) -> str:
+    url = body.get("url") if isinstance(body, dict) and set(body) == {"url"} else None
+    if not isinstance(url, str) or not 1 <= len(url) <= MAX_URL_CHARACTERS:
+        raise InvalidRequest("The body is no object with nothing but a `url`.", field="url", value=url)
+    return url
+
+
+def _kind(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def _chunks(file: UploadFile) -> AsyncIterator[bytes]:
@@ -113,15 +135,3 @@ async def _copy(chunks: AsyncIterator[bytes], spool: IO[bytes], max_bytes: int) 
     if not taken:
         raise InvalidMedia("The file is empty.", field="file")
     spool.flush()
-
-
-def _store(service: Service, account: str, spool: str, filename: str | None) -> Upload:
-    return add_picture(
-        service.store,
-        service.objects,
-        account,
-        pathlib.Path(spool),
-        filename=filename and filename[:200],
-        max_bytes=service.settings.max_input_bytes,
-        max_pixels=service.settings.max_input_pixels,
-    )

@@ -9,6 +9,7 @@ EXITS: dict[type[BaseException], tuple[int, str]] = {
     errors.NotFound: (3, "there is no such job, model or file"),
     errors.JobFailed: (4, "the job ended failed, canceled or expired"),
     errors.IllegalMove: (5, "the job's status does not allow it"),
+    errors.QuotaExceeded: (75, "the account has used what it may in a day"),
     errors.Unavailable: (69, "Redis, the object store or the service does not answer; try again"),
     errors.Forbidden: (77, "the key is missing or wrong"),
     errors.Misconfigured: (78, "settings, omni.toml or a server's policy are wrong"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from omni_jobs import __version__
+from omni_jobs.cli.allowances import limits, usage
 from omni_jobs.cli.bulk import bulk
 from omni_jobs.cli.dead import dead
 from omni_jobs.cli.demo import demo, try_one
@@ -43,6 +44,8 @@ for one in (
     dead,
     keys,
     bulk,
+    limits,
+    usage,
     models,
     new_model,
     logs,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import random
 import secrets
 from collections.abc import AsyncIterator, Mapping
@@ -28,6 +29,8 @@ STREAM_SECONDS = 45.0
 RETRIES = 4
 PAUSE_SECONDS = 0.25
 RETRIED = frozenset({429, 502, 503, 504})
+#: A server that asks for a longer pause is not waited for.
+LONGEST_PAUSE_SECONDS = 30.0
 #: Events that `events` gives.
 _YIELDED = frozenset(EventType) - {EventType.PREVIEW}
 
@@ -133,16 +136,19 @@ class HttpTransport:
     async def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         for attempt in range(RETRIES + 1):
             is_last = attempt == RETRIES
+            pause = _pause(attempt + 1)
             try:
                 answer = await self._client.request(method, path, **options)
             except httpx.TransportError as error:
                 if is_last:
                     raise Unavailable(f"{self._client.base_url} does not answer: {error}.") from error
             else:
-                if answer.status_code not in RETRIED or is_last:
+                asked = _asked_pause(answer)
+                if is_last or answer.status_code not in RETRIED or asked > LONGEST_PAUSE_SECONDS:
                     _raise_for(answer)
                     return answer
-            await asyncio.sleep(_pause(attempt + 1))
+                pause = max(pause, asked)
+            await asyncio.sleep(pause)
         raise AssertionError("unreachable")
 
     async def _stream(self, job_id: str, after: int) -> AsyncIterator[Message]:
@@ -167,6 +173,14 @@ class _Ended(Exception):
 
 def _pause(failures: int) -> float:
     return PAUSE_SECONDS * 2.0 ** (failures - 1) * random.uniform(0.75, 1.25)
+
+
+def _asked_pause(answer: httpx.Response) -> float:
+    """Seconds for which the server asks to be left alone; for ever where it says that trying again is no use."""
+    if answer.headers.get("x-should-retry") == "false":
+        return math.inf
+    after = answer.headers.get("retry-after", "")
+    return float(after) if after.isascii() and after.isdigit() else 0.0
 
 
 def _event(message: Message) -> Event | None:

@@ -43,6 +43,7 @@ class RedisTransport:
             account=self._account,
             max_attempts=settings.max_attempts,
             max_queued=settings.max_queued_jobs,
+            limits=settings.limits,
         )
         return created
 
@@ -67,7 +68,8 @@ class RedisTransport:
         return await asyncio.to_thread(queue.cancel, await self._store(), self._account, job_id)
 
     async def retry(self, job_id: str) -> Job:
-        return await asyncio.to_thread(queue.retry, await self._store(), self._account, job_id)
+        store, limits = await self._store(), self._settings.limits
+        return await asyncio.to_thread(queue.retry, store, self._account, job_id, limits=limits)
 
     async def events(self, job_id: str, after: int) -> AsyncIterator[Event]:
         store = await self._store()

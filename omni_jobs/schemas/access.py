@@ -9,8 +9,10 @@ import hashlib
 import re
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
+
+from pydantic import Field
 
 from omni_jobs.schemas.record import Record
 
@@ -26,6 +28,31 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
+class Limits(Record):
+    """How much an account, or one key of it, may take; None is without limit. Days are those of UTC."""
+
+    requests_per_minute: int | None = Field(None, ge=0)
+    queued_jobs: int | None = Field(None, ge=0)
+    device_seconds_per_day: float | None = Field(None, ge=0)
+    #: Uploads and outputs together.
+    bytes_per_day: int | None = Field(None, ge=0)
+
+
+class Usage(Record):
+    """What an account, or one key of it, used on a day of UTC. Jobs count when submitted and when they end."""
+
+    day: date
+    requests: int = 0
+    jobs: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    canceled: int = 0
+    expired: int = 0
+    outputs: int = 0
+    device_seconds: float = 0.0
+    bytes: int = 0
+
+
 class ApiKey(Record):
     """A key without its secret. `used_at` is at most a minute late."""
 
@@ -39,12 +66,23 @@ class ApiKey(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """What is left of a limit of requests after this one; it is full again after `reset_seconds`."""
+
+    limit: int
+    remaining: int
+    reset_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Whose request it is. `key_id` is None without keys and for the operator's own key."""
 
     account: str
     scopes: frozenset[Scope]
     key_id: str | None = None
+    #: What is left of the limit of requests, if there is one.
+    allowance: Allowance | None = None
 
     def may(self, scope: Scope) -> bool:
         """Whether this caller has a scope, `admin` having all."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from omni_jobs.names import Keys
 from omni_jobs.settings import Settings
+from omni_jobs.store.allowances import Allowances
 from omni_jobs.store.attaching import Attaching
 from omni_jobs.store.connection import check_server, open_redis
 from omni_jobs.store.examining import Damage, Examining
@@ -14,6 +15,7 @@ from omni_jobs.store.files import Files
 from omni_jobs.store.keyring import Keyring
 from omni_jobs.store.listing import Listing
 from omni_jobs.store.outbox import Outbox
+from omni_jobs.store.pressure import Pressure
 from omni_jobs.store.sweeping import Sweeping
 from omni_jobs.store.values import Claim, Delivery, FeedEntry, Outcome, Reconciled, Ref, Ring
 from omni_jobs.store.waking import Waking
@@ -33,7 +35,9 @@ __all__ = [
 ]
 
 
-class JobStore(Writing, Listing, Examining, Sweeping, Outbox, Attaching, Files, Waking, Keyring):
+class JobStore(
+    Writing, Listing, Examining, Sweeping, Outbox, Attaching, Files, Waking, Keyring, Allowances, Pressure
+):
     """The whole store; each part stands in a module of its own."""
 
 

@@ -64,6 +64,7 @@ def new_fields(
     cost_seconds: float,
     max_attempts: int,
     retry_of: str | None,
+    key_id: str | None,
 ) -> dict[str, str]:
     """The hash of a new job; times, status and counters are the script's."""
     key = request.idempotency_key
@@ -81,6 +82,7 @@ def new_fields(
         "not_before_ms": milliseconds(request.not_before),
         "deadline_ms": milliseconds(request.deadline),
         "retry_of": retry_of,
+        "key": key_id,
         # A digest, because the key may hold anything and becomes part of a Redis key.
         "idempotency": None if key is None else hashlib.sha256(key.encode()).hexdigest()[:32],
         "webhook": request.webhook and request.webhook.model_dump_json(),

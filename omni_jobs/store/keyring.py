@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from typing import Any
 
 from omni_jobs.errors import InvalidRequest, NotFound, Unauthorized
-from omni_jobs.schemas.access import ApiKey, Caller, Scope, key_digest, key_id_of, new_key_text
+from omni_jobs.schemas.access import Allowance, ApiKey, Caller, Limits, Scope, key_digest, key_id_of, new_key_text
+from omni_jobs.store.allowances import NO_LIMITS, rate_error
 from omni_jobs.store.codec import Fields, fields_of, moment
 from omni_jobs.store.core import StoreCore
 
@@ -58,17 +60,34 @@ class Keyring(StoreCore):
         _, flat = self._ask(("HSETNX", place, "revoked_ms", round(time.time() * 1000)), ("HGETALL", place))
         return _key_of(fields_of(flat))
 
-    def admit(self, text: str) -> Caller:
-        """The caller who sent a key. Raises Unauthorized: it is none of ours, or revoked."""
+    def admit(self, text: str, limits: Limits = NO_LIMITS) -> Caller:
+        """The caller who sent a key, and one more request of theirs.
+
+        Raises:
+            Unauthorized: it is none of ours, or revoked. RateLimited: the account or the key makes too many.
+        """
         key_id = key_id_of(text)
-        reply = [b"unknown"]
+        reply: list[Any] = [b"unknown"]
         if key_id is not None:
-            reply = self.scripts.run("admit", {"id": key_id, "digest": key_digest(text)})
-        if reply[0] == b"revoked":
-            raise Unauthorized(f"The key {key_id} is revoked.", field="authorization", remedy="Use another one.")
-        if reply[0] != b"admitted":
-            raise Unauthorized("The key is wrong.", field="authorization", remedy="Look at it again.")
-        return Caller(reply[1].decode(), frozenset(map(Scope, reply[2].decode().split(","))), key_id)
+            defaults = limits.model_dump(exclude_none=True)
+            arguments = {"id": key_id, "digest": key_digest(text), "limits": defaults}
+            reply = self.scripts.run("admit", arguments)
+        match reply[0]:
+            case b"revoked":
+                raise Unauthorized(
+                    f"The key {key_id} is revoked.", field="authorization", remedy="Use another one."
+                )
+            case b"limited":
+                raise rate_error(reply[1:])
+            case b"unknown":
+                raise Unauthorized("The key is wrong.", field="authorization", remedy="Look at it again.")
+        account, scopes, *left = reply[1:]
+        return Caller(
+            account.decode(),
+            frozenset(map(Scope, scopes.decode().split(","))),
+            key_id,
+            Allowance(int(left[0][0]), int(left[0][1]), int(left[0][2]) / 1000) if left else None,
+        )
 
 
 def _key_of(fields: Fields) -> ApiKey:

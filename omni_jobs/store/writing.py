@@ -10,10 +10,12 @@ import secrets
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from omni_jobs.errors import IdempotencyMismatch, IllegalMove, NotFound, QueueFull, Superseded
+from omni_jobs.errors import IdempotencyMismatch, IllegalMove, NotFound, OmniJobsError, QueueFull, Superseded
 from omni_jobs.names import new_id
 from omni_jobs.schemas import Artifact, Job, JobError, JobRequest, Progress, Sharing, Status, sources_of
-from omni_jobs.store.codec import claim_of, compact, job_of, new_fields, record_of
+from omni_jobs.schemas.access import Limits
+from omni_jobs.store.allowances import NO_LIMITS, quota_error
+from omni_jobs.store.codec import Fields, claim_of, compact, job_of, new_fields, record_of
 from omni_jobs.store.core import StoreCore
 from omni_jobs.store.values import Claim, Ref
 
@@ -36,6 +38,8 @@ class Writing(StoreCore):
         retry_of: str | None = None,
         max_attempts: int = MAX_ATTEMPTS,
         max_queued: int | None = None,
+        limits: Limits = NO_LIMITS,
+        key_id: str | None = None,
         job_id: str | None = None,
     ) -> tuple[Job, bool]:
         """Writes a job, queued; the bool says whether it is new.
@@ -44,10 +48,11 @@ class Writing(StoreCore):
             fingerprint: digest of the body, compared when an idempotency key comes again. No blanks.
             shape: jobs of one shape can share batches.
             cost_seconds: expected device time, for the fair share between accounts.
+            limits, key_id: what accounts without limits of their own may take; the key whose usage this is too.
             job_id: `job_...`; made here if absent. The same id again gives the job that is there.
 
         Raises:
-            IdempotencyMismatch, QueueFull, InvalidRequest (the account), QueueUnavailable.
+            IdempotencyMismatch, QueueFull, QuotaExceeded, InvalidRequest (the account), QueueUnavailable.
         """
         fields = new_fields(
             request,
@@ -58,15 +63,25 @@ class Writing(StoreCore):
             cost_seconds=cost_seconds,
             max_attempts=max_attempts,
             retry_of=retry_of,
+            key_id=key_id,
         )
+        asked = {
+            "fingerprint": fingerprint,
+            "max_queued": max_queued,
+            "limits": limits.model_dump(exclude_none=True),
+        }
+        return self._create(request, fields, asked, is_id_ours=job_id is None)
+
+    def _create(
+        self, request: JobRequest, fields: Fields, asked: dict[str, Any], *, is_id_ours: bool
+    ) -> tuple[Job, bool]:
         body = request.model_dump_json(exclude_defaults=True)
-        arguments = {"job": fields, "request": body, "fingerprint": fingerprint, "max_queued": max_queued}
-        word, *answer = self.scripts.run("create", arguments)
-        if word in {b"mismatch", b"full"}:
-            raise _not_created(word, answer[0], request.idempotency_key)
+        word, *answer = self.scripts.run("create", {"job": fields, "request": body, **asked})
+        if word not in {b"created", b"existing"}:
+            raise _not_created(word, answer, fields["account"], request.idempotency_key)
         job = job_of(record_of(*answer))
         # An id that was made here and is there already: the answer to the first sending was lost.
-        return job, word == b"created" or (job_id is None and job.id == fields["id"])
+        return job, word == b"created" or (is_id_ours and job.id == fields["id"])
 
     def claim_next(
         self,
@@ -208,11 +223,19 @@ def _result_parts(
     return {name: compact(part) for name, part in parts.items() if part is not None}
 
 
-def _not_created(word: bytes, answer: Any, key: str | None) -> IdempotencyMismatch | QueueFull:
-    if word == b"full":
-        return QueueFull(f"{answer} jobs are queued, which is the limit.", remedy="Try again later.")
+def _not_created(word: bytes, answer: list[Any], account: str, key: str | None) -> OmniJobsError:
+    match word:
+        case b"full":
+            return QueueFull(f"{answer[0]} jobs are queued, which is the limit.", remedy="Try again later.")
+        case b"queued":
+            return QueueFull(
+                f"Account {account} has {answer[0]} queued jobs; its limit is {answer[1].decode()}.",
+                remedy="Try again when some have begun.",
+            )
+        case b"quota":
+            return quota_error(answer)
     return IdempotencyMismatch(
-        f"`idempotency_key`: {key!r} was used by job {answer.decode()} with another body.",
+        f"`idempotency_key`: {key!r} was used by job {answer[0].decode()} with another body.",
         field="idempotency_key",
         value=key,
         remedy="Send the first body again, or use a new key.",

@@ -63,6 +63,8 @@ MODEL_KEYS = {
     "`subfolder`, `variant`; a list of them for several, such as control networks.",
     "pre_process": "Qualified name of a function that makes the model's function for input pictures.",
     "post_process": "Qualified name of a function that makes the model's function for outputs.",
+    "output_check": "Qualified name of a function that makes the model's function that may refuse outputs"
+    " ([security](security.md)).",
     "frame_rate": "Frames per second of a clip, where the pipeline has no such parameter; 16 if absent.",
     "defaults": "Parameters that a job leaves out, by diffusers' names; also `negative_prompt`.",
     "limits": "Greatest value of a parameter, by name.",

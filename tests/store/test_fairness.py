@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
+from collections import deque
 from datetime import timedelta
+from random import Random
 from typing import Any
 
 import pytest
@@ -56,6 +58,30 @@ def test_an_account_with_one_job_is_not_behind_a_flood(any_store: JobStore) -> N
     assert claimed(any_store).account == "flood"
     create(any_store, account="quiet", priority=0)
     assert "quiet" in {claimed(any_store).account for _ in range(2)}
+
+
+def test_a_hundred_to_one_flood_leaves_the_shares_within_a_tenth(any_store: JobStore) -> None:
+    """Eight slots, jobs of any length, every guess of it wrong: half of the device stays the quiet account's."""
+    random = Random(1)
+    for _ in range(1000):
+        create(any_store, account="flood", priority=9, cost_seconds=0.3)
+    in_flight: deque[Claim] = deque()
+    spent = {"flood": 0.0, "quiet": 0.0}
+    waiting = 0
+    for _ in range(400):
+        while waiting < 10:
+            create(any_store, account="quiet", priority=0, cost_seconds=5)
+            waiting += 1
+        job = claimed(any_store)
+        waiting -= job.account == "quiet"
+        in_flight.append(job)
+        if len(in_flight) == 8:
+            ended = in_flight.popleft()
+            seconds = random.uniform(0.5, 1.5) if ended.account == "flood" else random.uniform(1, 3)
+            spent[ended.account] += seconds
+            sharing = Sharing(device_seconds=seconds)
+            any_store.move(ended.account, ended.job_id, Status.SUCCEEDED, attempt=1, sharing=sharing)
+    assert 0.45 <= spent["quiet"] / sum(spent.values()) <= 0.55
 
 
 def test_leaving_and_coming_back_gains_nothing(any_store: JobStore) -> None:

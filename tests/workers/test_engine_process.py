@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from omni_jobs.errors import EngineUnavailable, ExecutionFailed
+from omni_jobs.errors import EngineUnavailable, ExecutionFailed, ModerationBlocked
 from workers.engine import OmniDiffusionConfig
 from workers.engine_process import (
     EngineLost,
@@ -201,6 +201,26 @@ def test_a_models_own_post_processing_runs_in_the_engine_process(start: Start) -
     assert (file.shape, set(file.take())) == ((4, 6, 3), {255})
     with pytest.raises(ExecutionFailed, match="no white to be had"):
         engine.submit(RenderRequest("b", "broken", "a fox")).result(WAIT_SECONDS)
+
+
+def get_refusal(od_config: OmniDiffusionConfig) -> Callable[[str, Any], str | None]:
+    """A check as an operator names it: no picture of a fox."""
+
+    def refuse(kind: str, array: Any) -> str | None:
+        assert (kind, array.dtype, array.ndim) == ("image", np.uint8, 3)
+        return "foxes" if od_config.model == "simulated?launch_ms=2" else None
+
+    return refuse
+
+
+def test_what_the_operators_check_refuses_never_leaves_the_engine_process(start: Start, tmp_path: Path) -> None:
+    name = "tests.workers.test_engine_process.get_refusal"
+    engine = start(row(output_check=name), row("launch_ms=2", name="strict", output_check=name))
+    (file,) = engine.submit(request("r")).result(WAIT_SECONDS).files
+    file.remove()
+    with pytest.raises(ModerationBlocked, match="refused the image: foxes"):
+        engine.submit(RenderRequest("s", "strict", "a fox")).result(WAIT_SECONDS)
+    assert not [one for one in tmp_path.rglob("*") if one.is_file() and one.stat().st_size == file.size_bytes]
 
 
 def test_the_process_ends_when_its_worker_is_killed(tmp_path: Path) -> None:

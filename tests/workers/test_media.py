@@ -11,12 +11,24 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
+from omni_jobs import __version__
 from omni_jobs.errors import InvalidMedia, InvalidRequest
 from omni_jobs.schemas import OutputOptions
 from workers.engine_process import SpoolFile, write_spool
 from workers.media import decode_input, encode
 
-PARAMETERS = {"prompt": "a füchslein", "seed": 7}
+PARAMETERS = {
+    "model": "tiny",
+    "prompt": "a füchslein",
+    "negative_prompt": "blurry",
+    "seed": 7,
+    "parameters": {"num_inference_steps": 20, "guidance_scale": 7.0, "width": 1, "note": "red, round"},
+}
+TEXT = (
+    "a füchslein\nNegative prompt: blurry\n"
+    'Steps: 20, CFG scale: 7.0, Seed: 7, Size: 12x8, Model: tiny, note: "red, round", '
+    f"Version: omni-jobs {__version__}"
+)
 
 
 def spooled(folder: Path, *shape: int, kind: str = "image", rate: float | None = None) -> SpoolFile:
@@ -31,6 +43,7 @@ def test_png_keeps_every_pixel_and_its_parameters(tmp_path: Path) -> None:
     with Image.open(io.BytesIO(encoded.content)) as picture:
         assert picture.tobytes() == pixels
         assert json.loads(picture.info["omni_jobs"]) == PARAMETERS
+        assert picture.info["parameters"] == TEXT
     assert (encoded.width, encoded.height, encoded.content_type) == (12, 8, "image/png")
     assert not Path(file.path).exists()
 
@@ -39,15 +52,32 @@ def test_png_keeps_every_pixel_and_its_parameters(tmp_path: Path) -> None:
 def test_lossy_pictures_carry_their_parameters(tmp_path: Path, name: str) -> None:
     encoded = encode(spooled(tmp_path, 8, 12, 3), OutputOptions(format=name), PARAMETERS)
     with Image.open(io.BytesIO(encoded.content)) as picture:
-        comment = picture.getexif().get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment]
+        exif = picture.getexif()
+        comment = exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment]
         assert picture.format == name.upper()
-    assert json.loads(comment.removeprefix(b"UNICODE\0").decode("utf-16-be")) == PARAMETERS
+        assert json.loads(exif[ExifTags.Base.ImageDescription]) == PARAMETERS
+    assert comment.removeprefix(b"UNICODE\0").decode("utf-16-be") == TEXT
 
 
-def test_parameters_stay_out_when_the_job_says_so(tmp_path: Path) -> None:
-    encoded = encode(spooled(tmp_path, 8, 8, 3), OutputOptions(embed_metadata=False), PARAMETERS)
+@pytest.mark.parametrize("name", ["png", "jpeg", "webp"])
+def test_parameters_stay_out_when_the_job_says_so(tmp_path: Path, name: str) -> None:
+    options = OutputOptions(format=name, embed_metadata=False)
+    encoded = encode(spooled(tmp_path, 8, 8, 3), options, PARAMETERS)
     with Image.open(io.BytesIO(encoded.content)) as picture:
-        assert "omni_jobs" not in picture.info
+        assert not {"omni_jobs", "parameters", "exif"} & set(picture.info)
+    assert "füchslein".encode("utf-16-be") not in encoded.content
+
+
+@pytest.mark.parametrize(("characters", "is_told"), [(14_000, True), (32_000, False)])
+def test_a_prompt_too_long_for_a_jpeg_does_not_fail_the_job(
+    tmp_path: Path, characters: int, is_told: bool
+) -> None:
+    facts = PARAMETERS | {"prompt": "🦊" * characters}
+    encoded = encode(spooled(tmp_path, 8, 8, 3), OutputOptions(format="jpeg"), facts)
+    with Image.open(io.BytesIO(encoded.content)) as picture:
+        exif = picture.getexif()
+        assert ExifTags.Base.ImageDescription not in exif
+        assert (ExifTags.Base.UserComment in exif.get_ifd(ExifTags.IFD.Exif)) is is_told
 
 
 def test_a_clip_of_odd_size_plays_with_all_its_frames(tmp_path: Path) -> None:
@@ -62,8 +92,9 @@ def test_a_clip_of_odd_size_plays_with_all_its_frames(tmp_path: Path) -> None:
 def test_sound_keeps_its_samples(tmp_path: Path, name: str) -> None:
     samples = np.sin(np.linspace(0, 40, 4000, dtype=np.float32))[:, None].repeat(2, 1)
     file = write_spool(tmp_path, samples.tobytes(), (4000, 2), dtype="float32", kind="audio", rate=8000)
-    encoded = encode(file, OutputOptions(format=name))
+    encoded = encode(file, OutputOptions(format=name), PARAMETERS)
     with av.open(io.BytesIO(encoded.content)) as container:
+        assert json.loads(container.metadata["comment"]) == PARAMETERS
         assert sum(frame.samples for frame in container.decode(audio=0)) == 4000
 
 

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load
 
+from omni_jobs.errors import ModerationBlocked
 from workers.engine.request import DiffusionOutput
 from workers.engine_process.extras import plain_metrics, spool_tensors
 from workers.engine_process.outputs import spool_output
@@ -87,3 +88,13 @@ def test_a_trajectory_that_is_no_tensor_is_said(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="trajectory_latents"):
             spool_tensors(DiffusionOutput(trajectory_latents=wrong), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_picture_that_its_pipeline_blacked_out_is_refused_not_stored(tmp_path: Path) -> None:
+    blackened = SimpleNamespace(images=np.zeros((1, 4, 6, 3), np.uint8), nsfw_content_detected=[True])
+    with pytest.raises(ModerationBlocked):
+        spool_output(blackened, tmp_path)
+    assert not list(tmp_path.iterdir())
+    for harmless in ([False], None):
+        fine = SimpleNamespace(images=np.zeros((1, 4, 6, 3), np.uint8), nsfw_content_detected=harmless)
+        assert len(spool_output(fine, tmp_path)) == 1

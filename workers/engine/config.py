@@ -58,6 +58,7 @@ class OmniDiffusionConfig:
     weights_sources: Mapping[str, Any] = field(default_factory=dict)
     pre_process: str | None = None
     post_process: str | None = None
+    output_check: str | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
     merge_rules: Sequence[Mapping[str, Any]] = ()
     lora_folder: str | None = None

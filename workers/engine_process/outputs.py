@@ -6,12 +6,13 @@ that a stored PNG equals what `pipe(...).images[0]` would have saved.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from omni_jobs.errors import ModerationBlocked
 from workers.engine_process.spool import Kind, SpoolFile, write_spool
 
 #: Attribute of a pipeline's output object, by what it holds.
@@ -28,26 +29,50 @@ DEFAULT_FRAME_RATE = 16.0
 DEFAULT_SAMPLE_RATE = 44_100.0
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Check = Callable[[Kind, Array], None]
 
 
-def spool_output(output: Any, folder: Path, rates: Mapping[Kind, float] | None = None) -> tuple[SpoolFile, ...]:
+def spool_output(
+    output: Any, folder: Path, rates: Mapping[Kind, float] | None = None, check: Check = lambda _kind, _array: None
+) -> tuple[SpoolFile, ...]:
     """Write every picture, clip and sound of a pipeline's output object under `folder`.
+
+    Args:
+        check: called with each kind and array before any is written: uint8 (height, width, channels) or (frames,
+            height, width, channels), float32 (samples, channels). It raises for what may not leave the process.
 
     Raises:
         ValueError: it holds none, or an array of an unknown shape.
+        ModerationBlocked: the pipeline's own safety checker blacked a picture out.
     """
     rates = {"video": DEFAULT_FRAME_RATE, "audio": DEFAULT_SAMPLE_RATE, **(rates or {})}
-    files: list[SpoolFile] = []
+    _refuse_blackened(output)
+    ready: list[tuple[Kind, Array]] = []
     for kind, value in _media(output):
         for array in _items(kind, value):
-            ready = _samples(array) if kind == "audio" else _pixels(array)
-            content = np.ascontiguousarray(ready).data.cast("B")
-            files.append(
-                write_spool(folder, content, ready.shape, dtype=str(ready.dtype), kind=kind, rate=rates.get(kind))
-            )
-    if not files:
+            ready.append((kind, _samples(array) if kind == "audio" else _pixels(array)))
+            check(*ready[-1])
+    if not ready:
         raise ValueError(f"the pipeline returned {type(output).__name__} without pictures, frames or sound.")
-    return tuple(files)
+    return tuple(
+        write_spool(
+            folder,
+            np.ascontiguousarray(array).data.cast("B"),
+            array.shape,
+            dtype=str(array.dtype),
+            kind=kind,
+            rate=rates.get(kind),
+        )
+        for kind, array in ready
+    )
+
+
+def _refuse_blackened(output: Any) -> None:
+    flags = getattr(output, "nsfw_content_detected", None)
+    if isinstance(flags, Iterable) and any(flags):
+        raise ModerationBlocked(
+            "The model's own safety checker refused the picture.", remedy="Ask otherwise, or use another seed."
+        )
 
 
 def _media(output: Any) -> Iterator[tuple[Kind, Any]]:

@@ -55,8 +55,10 @@ class ServedModel:
 
         Raises:
             ValueError: it holds no media, or what is in it is not understood.
+            ModerationBlocked: the operator's check, or the pipeline's own, refused it.
         """
-        files = spool_output(self.processing.finish(output).output, folder, rates)
+        finished = self.processing.finish(output)
+        files = spool_output(finished.output, folder, rates, self.processing.check)
         try:
             return files + spool_tensors(output, folder)
         except (ValueError, OSError):

@@ -12,7 +12,7 @@ from typing import BinaryIO, Literal
 from omni_jobs.api.service import Service
 from omni_jobs.names import new_id
 from omni_jobs.schemas.files import StoredFile
-from omni_jobs.uploads import add_picture, storage_errors_translated
+from omni_jobs.uploads import storage_errors_translated
 
 _PICTURE_STARTS = (b"\x89PNG", b"\xff\xd8", b"RIFF")
 
@@ -32,7 +32,9 @@ def add_file(
     content_type: str = "application/octet-stream",
     life_seconds: int | None = None,
 ) -> StoredFile:
-    """Stores any bytes under a new id, object first. Raises StorageUnavailable, QueueUnavailable."""
+    """Stores any bytes, object first. Raises QuotaExceeded, StorageUnavailable, QueueUnavailable."""
+    if isinstance(data, Path):
+        service.reserve_bytes(account, data.stat().st_size)
     file_id = new_id("file").replace("_", "-")
     key = object_key(account, file_id)
     with storage_errors_translated():
@@ -63,12 +65,8 @@ def add_picture_file(
     filename: str,
     life_seconds: int | None,
 ) -> StoredFile:
-    """Stores a picture as an upload with a file's record. Raises InvalidMedia, StorageUnavailable."""
-    settings = service.settings
-    upload = add_picture(
-        service.store, service.objects, account, path, filename=filename[:200],
-        max_bytes=settings.max_input_bytes, max_pixels=settings.max_input_pixels,
-    )  # fmt: skip
+    """Stores a picture as an upload with a file's record. Raises what `Service.keep_picture` raises."""
+    upload = service.keep_picture(account, path, filename[:200])
     file = StoredFile(
         id=upload.id.replace("upl_", "file-"),
         key=upload.key,

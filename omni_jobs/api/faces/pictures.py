@@ -1,4 +1,4 @@
-"""Input pictures as clients of other APIs give them: bytes in a form, data URIs, ids of ours, links of ours.
+"""Input pictures as clients of other APIs give them: bytes in a form, data URIs, ids of ours, links of ours, URLs.
 
 Every one becomes an upload or artifact id. Bytes are checked and stored as any upload is.
 """
@@ -20,13 +20,10 @@ from omni_jobs.api.service import Service
 from omni_jobs.errors import InvalidRequest, TooLarge
 from omni_jobs.names import artifact_id
 from omni_jobs.object_links import OBJECTS_PATH
-from omni_jobs.uploads import add_picture
 
 _ID = re.compile(r"^(?:(?:upl|art)_[0-9a-f_]{1,80}|file-[0-9a-f]{1,64})$")
 _OWN_PATH = re.compile(r"^/v1/(?:uploads|artifacts|files)/([a-z]+[_-][0-9a-f_]{1,80})(?:/content)?$")
 _OUTPUT_KEY = re.compile(r"^out/([a-zA-Z0-9_.-]+)/(job_[0-9a-f]+)/\d+/(\d+)\.")
-#: Pictures decoded at a time by this face; each needs its pixels in memory.
-_decoding = asyncio.Semaphore(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,31 +64,24 @@ async def stored_all(
     """The ids of these pictures, in order; under one idempotency key the same picture gets the same id.
 
     Raises:
-        InvalidRequest, InvalidMedia, StorageUnavailable.
+        InvalidRequest, InvalidMedia, QuotaExceeded, StorageUnavailable; for URLs what `fetch_picture` raises.
     """
     return [await _stored(service, account, one, base, key) for one in given]
 
 
 async def _stored(service: Service, account: str, given: Given, base: str, key: str | None) -> str:
-    if given.data is None:
-        known = own_id(given.reference, account, base) or _refused(given)
-        if not known.startswith("file-"):
-            return known
-        return (await asyncio.to_thread(service.store.file, account, known)).upload or _refused(given)
-    settings = service.settings
-    async with _decoding:
-        upload = await asyncio.to_thread(
-            add_picture,
-            service.store,
-            service.objects,
-            account,
-            given.data,
-            filename=given.filename,
-            upload_id=key and f"upl_{hashlib.sha256(f'{key}/{given.digest}'.encode()).hexdigest()[:28]}",
-            max_bytes=settings.max_input_bytes,
-            max_pixels=settings.max_input_pixels,
-        )
-    return upload.id
+    upload_id = key and f"upl_{hashlib.sha256(f'{key}/{given.digest}'.encode()).hexdigest()[:28]}"
+    if given.data is not None:
+        async with service.decoding:
+            kept = await asyncio.to_thread(service.keep_picture, account, given.data, given.filename, upload_id)
+        return kept.id
+    known = own_id(given.reference, account, base)
+    if known is None and given.reference.startswith(("https://", "http://")):
+        return (await service.fetch_picture(account, given.reference, given.field, upload_id)).id
+    known = known or _refused(given)
+    if not known.startswith("file-"):
+        return known
+    return (await asyncio.to_thread(service.store.file, account, known)).upload or _refused(given)
 
 
 def own_id(reference: str, account: str, base: str) -> str | None:

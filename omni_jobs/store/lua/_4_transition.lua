@@ -86,6 +86,7 @@ local function finish(job)
   local ttl_ms = number(job.ttl_seconds) * 1000
   local ref = ref_of(job)
   job.finished_ms = ms(now)
+  note_usage(owners_of(job.account, job.key), {[job.status] = 1})
   save_result(job, ttl_ms)
   save_finished(job)
   redis.call('ZREM', key('deadlines'), ref)

@@ -1,6 +1,7 @@
 -- Writes a new job, queued. A repeated call with the same id, or the same idempotency key and fingerprint, gives the
--- job that is there. args: job (fields of the hash), request (JSON text), fingerprint, max_queued.
--- Replies {created|existing, record}, {mismatch, job id} or {full, number queued}.
+-- job that is there. args: job (fields of the hash), request (JSON text), fingerprint, max_queued, limits (defaults).
+-- Replies {created|existing, record}, {mismatch, job id}, {full, number queued}, {queued, number, limit} of the account
+-- or {quota, ...}.
 local job = args.job
 local there = load_job(job.account, job.id)
 if there then return reply_with('existing', there) end
@@ -17,6 +18,14 @@ end
 
 local queued = number(redis.call('GET', key('queued_count')))
 if args.max_queued and queued >= args.max_queued then return {'full', queued} end
+local limits = args.limits or {}
+local own_limit = limit_of(job.account, 'queued_jobs', limits)
+local own_queued = redis.call('ZCARD', key('status_jobs', job.account, 'queued'))
+if own_limit and own_queued >= own_limit then return {'queued', own_queued, ms(own_limit)} end
+local owners = owners_of(job.account, job.key)
+local reached = quota_reached(owners, 'device_seconds_per_day', 'device_seconds', 0, limits)
+  or quota_reached(owners, 'bytes_per_day', 'bytes', 0, limits)
+if reached then return reached end
 
 local ref = ref_of(job)
 job.created_ms = ms(now)
@@ -30,4 +39,5 @@ end
 local data = {}
 if job.retry_of then data.retry_of = job.retry_of end
 transition(job, 'queued', data)
+note_usage(owners, {jobs = 1})
 return reply_with('created', job)

@@ -20,6 +20,10 @@ if not is_allowed then return {'illegal', job.status} end
 
 local was_running = job.status == 'running'
 local charged = number(job.charged)
+local output_bytes = 0
+for _, artifact in ipairs(cjson.decode(args.set.artifacts or '[]')) do
+  output_bytes = output_bytes + artifact.size_bytes
+end
 local error = args.set.error and cjson.decode(args.set.error)
 -- Why one attempt failed is told by its event; the record keeps only the error that ended the job.
 if args.to == 'queued' then args.set.error = nil end
@@ -47,6 +51,9 @@ else
 end
 
 if was_running then
+  note_usage(owners_of(job.account, job.key), {
+    outputs = args.outputs, bytes = output_bytes, device_seconds = number(args.device_seconds),
+  })
   if args.device_seconds then
     charge_job(job, args.device_seconds - charged)
   elseif not args.count_attempt then
