@@ -24,6 +24,11 @@ from omni_jobs.errors import Misconfigured, StorageUnavailable
 LOG = structlog.get_logger(__name__)
 CACHE_KIB = 8192
 READ_BYTES = 1 << 20
+LATEST = """
+SELECT place FROM rows AS row WHERE status NOT IN (?, ?)
+    OR NOT EXISTS (SELECT 1 FROM rows AS later WHERE later.line = row.line AND later.place > row.place)
+ORDER BY place
+"""
 
 
 class Journal:
@@ -41,7 +46,9 @@ class Journal:
         self._index = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         for pragma in (f"cache_size=-{CACHE_KIB}", "journal_mode=OFF", "synchronous=OFF"):
             self._index.execute(f"PRAGMA {pragma}")
-        self._index.execute("CREATE TABLE rows (id TEXT PRIMARY KEY, place INT, status TEXT) WITHOUT ROWID")
+        self._index.execute(
+            "CREATE TABLE rows (id TEXT PRIMARY KEY, place INT, status TEXT, line INT) WITHOUT ROWID"
+        )
         self._index.execute("BEGIN")
         with self._alone():
             return
@@ -75,20 +82,15 @@ class Journal:
         return Counter({Outcome(status): int(count) for status, count in rows})
 
     def results(self) -> Iterator[Result]:
-        """The latest row of each line, in the order in which they ended."""
+        """The latest row of each line, in the order in which they ended; for a journal that nobody appends to.
+
+        What was said of a line that could not run is left out if its place in the manifest was used later.
+        """
         with self._lock:
-            self._index.execute("CREATE INDEX IF NOT EXISTS places ON rows (place)")
-        place = -1
-        while True:
-            with self._lock:
-                found = self._index.execute(
-                    "SELECT place FROM rows WHERE place > ? ORDER BY place LIMIT 1", (place,)
-                ).fetchone()
-                if found is None:
-                    return
-                place = int(found[0])
-                row = self._row_at(place)
-            yield row
+            self._index.execute("CREATE INDEX IF NOT EXISTS lines ON rows (line, place)")
+            places = self._index.execute(LATEST, (Outcome.INVALID, Outcome.REPEATED))
+        for (place,) in places:
+            yield self._row_at(int(place))
 
     def synced(self) -> None:
         """Have the rows so far survive a loss of power."""
@@ -139,7 +141,9 @@ class Journal:
             raise StorageUnavailable("The results cannot be written: the disk is full.")
 
     def _note(self, result: Result, place: int) -> None:
-        self._index.execute("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", (result.line_id, place, result.status))
+        self._index.execute(
+            "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)", (result.line_id, place, result.status, result.line)
+        )
 
     def _row_at(self, place: int) -> Result:
         row = b""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -56,6 +57,8 @@ class Planner:
         self._again = again
         self._window = window
         self._model: str | None = None
+        self._busy = threading.Lock()
+        self._is_stopped = False
 
     def next_window(self, cards: Mapping[str, ModelCard]) -> list[Todo]:
         """The next lines to render, in the order for it; none at the manifest's end.
@@ -64,16 +67,22 @@ class Planner:
             NotFound, InvalidRequest: the manifest cannot be read any further.
         """
         found: dict[str, Todo] = {}
-        for entry in self._entries:
-            todo = self._todo(entry)
+        while len(found) < self._window and (entry := next(self._entries, None)) is not None:
+            with self._busy:
+                if self._is_stopped:
+                    return []
+                todo = self._todo(entry)
             if todo is not None:
                 found[todo.line.id] = todo
-                if len(found) == self._window:
-                    break
         lines = ordered([todo.line for todo in found.values()], self._model, cards)
         if lines:
             self._model = lines[-1].request.model
         return [found[line.id] for line in lines]
+
+    def stop(self) -> None:
+        """Touch the journal no more, from whatever thread; it may be closed now."""
+        with self._busy:
+            self._is_stopped = True
 
     def _todo(self, entry: Entry) -> Todo | None:
         if not isinstance(entry, Line):

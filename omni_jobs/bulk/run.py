@@ -53,20 +53,23 @@ class Run:
             Unavailable, Misconfigured: it cannot begin. What is written so far stays, and the next run goes on.
         """
         control.clear(self._workplace.destination)
+        try:
+            return await self._work(await self._backend.start())
+        finally:
+            await self._backend.close()
+
+    async def _work(self, cards: Mapping[str, ModelCard]) -> dict[str, Any]:
         state = "interrupted"
-        cards = await self._backend.start()
         beat = asyncio.create_task(self._beat())
         try:
-            try:
-                await self._render_all(cards)
-            except* OmniJobsError as errors:
-                raise _first(errors) from errors
+            await self._render_all(cards)
             state = "canceled" if self._is_canceled else "finished"
+        except* OmniJobsError as errors:
+            raise _first(errors) from errors
         finally:
             beat.cancel()
             with suppress(asyncio.CancelledError):
                 await beat
-            await self._backend.close()
             status = self._status(state)
             self._workplace.settle(status)
             self._show(status)
@@ -77,18 +80,24 @@ class Run:
         planner = Planner(
             entries, self._workplace.journal, self.tally, self._workplace.is_there, again=self._again
         )
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._count())
+                await self._feed(planner, cards, group)
+        finally:
+            planner.stop()
+
+    async def _feed(self, planner: Planner, cards: Mapping[str, ModelCard], group: asyncio.TaskGroup) -> None:
+        """Begin one line after another, the next window being planned meanwhile."""
         room = asyncio.Semaphore(self._backend.in_flight)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._count())
+        planned = group.create_task(asyncio.to_thread(planner.next_window, cards))
+        while (window := await planned) and not self._is_canceled:
             planned = group.create_task(asyncio.to_thread(planner.next_window, cards))
-            while (window := await planned) and not self._is_canceled:
-                planned = group.create_task(asyncio.to_thread(planner.next_window, cards))
-                for todo in window:
-                    await room.acquire()
-                    if self._is_canceled:
-                        room.release()
-                        break
-                    group.create_task(self._render(todo, room))
+            for todo in window:
+                await room.acquire()
+                if self._is_canceled:
+                    return
+                group.create_task(self._render(todo, room))
 
     async def _render(self, todo: Todo, room: asyncio.Semaphore) -> None:
         try:

@@ -34,19 +34,14 @@ class Workplace:
     def __init__(self, destination: Destination, data_dir: Path, *, exclusive: bool) -> None:
         """Raises Misconfigured: another run works here, or the place cannot be written."""
         self.destination = destination
-        if isinstance(destination, Folder):
-            self._folder = destination.path
-            self.own = destination.path / OWN
-        else:
-            self._folder = data_dir / "bulk" / hashlib.sha256(destination.place.encode()).hexdigest()[:16]
-            self.own = self._folder
+        results = results_of(destination, data_dir)
+        self.own = results.parent / OWN
         self._lock = _locked(self.own, destination.place, exclusive)
         if isinstance(destination, Folder):
             destination.sweep()
         else:
-            self._parts = Parts(self._folder / RESULTS, destination)
-            self._parts.take_in()
-        self.journal = Journal(self._folder / RESULTS)
+            self._parts = Parts(results, destination)
+        self.journal = read_journal(destination, data_dir)
 
     def is_there(self, output: Output) -> bool:
         """Whether an output still is where it was written, with its size."""
@@ -76,6 +71,22 @@ class Workplace:
         for key, size in self.destination.list(""):
             listed.first(key, size)
         return listed
+
+
+def results_of(destination: Destination, data_dir: Path) -> Path:
+    """The results file of a destination on this machine."""
+    if isinstance(destination, Folder):
+        return destination.path / RESULTS
+    return data_dir / "bulk" / hashlib.sha256(destination.place.encode()).hexdigest()[:16] / RESULTS
+
+
+def read_journal(destination: Destination, data_dir: Path) -> Journal:
+    """The journal with everything that any machine has published. Raises Misconfigured, Unavailable."""
+    results = results_of(destination, data_dir)
+    if not isinstance(destination, Folder):
+        results.parent.mkdir(parents=True, exist_ok=True)
+        Parts(results, destination).take_in()
+    return Journal(results)
 
 
 def _locked(folder: Path, place: str, exclusive: bool) -> int:

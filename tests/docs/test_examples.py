@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+from omni_jobs.redis_server import free_port
 from tests.docs.conftest import Service, size
 from tests.docs.pages import ROOT
 
@@ -31,6 +34,13 @@ def test_the_manifest_is_drawn_together(untrained: Path, tmp_path: Path) -> None
     said = run(tmp_path, "offline_bulk.py", str(untrained), str(tmp_path))
     assert "12 pictures" in said
     assert len(list(tmp_path.glob("*.png"))) == 12
+
+
+def test_the_manifest_is_expanded(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "omni_jobs.cli", "bulk", "expand", str(ROOT / "examples" / "bulk.toml"), "--json"]
+    environment = os.environ | {"OMNI_REDIS_URL": f"redis://127.0.0.1:{free_port()}", "OMNI_DATA_DIR": str(tmp_path)}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    assert json.loads(done.stdout.splitlines()[-1])["lines"] == 3 * 4 * 2 * 2
 
 
 def test_every_example_is_run_and_listed() -> None:

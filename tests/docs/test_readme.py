@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,6 +58,15 @@ def test_the_webhook_back_end(service: Service, capsys: pytest.CaptureFixture[st
 def test_a_client_of_another_api(service: Service) -> None:
     exec(compile(here(snippet("python", "OpenAI("), service), "README.md", "exec"), {})
     assert size("circle.png") == (64, 64)
+
+
+def test_the_bulk_way() -> None:
+    Path("rings.toml").write_text(snippet("toml", "[matrix]"), "utf-8")
+    command = snippet("bash", "bulk run").replace("omni-jobs", f"{sys.executable} -m omni_jobs.cli")
+    environment = os.environ | {"OMNI_DATA_DIR": str(Path.cwd() / "data")}
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", command], check=True, capture_output=True, env=environment)
+    assert json.loads(done.stdout.splitlines()[-1])["succeeded"] == 12
+    assert {size(path) for path in Path("pictures/shapes").iterdir()} == {(64, 64)}
 
 
 def test_the_offline_way(

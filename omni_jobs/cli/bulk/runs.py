@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,10 @@ from omni_jobs.bulk.manifest import Line, Manifest
 from omni_jobs.bulk.order import WINDOW_LINES
 from omni_jobs.bulk.paths import DEFAULT_PATH, PathTemplate
 from omni_jobs.bulk.run import Run
+from omni_jobs.bulk.summary import summary_of
 from omni_jobs.bulk.through_queue import QueueBackend
-from omni_jobs.bulk.workplace import Workplace
+from omni_jobs.bulk.workplace import Workplace, read_journal
+from omni_jobs.cli import show
 from omni_jobs.cli.bulk.options import manifest_options, opened
 from omni_jobs.cli.bulk.showing import Display, print_status
 from omni_jobs.cli.context import Cli, command
@@ -148,3 +150,20 @@ def retry(cli: Cli, out: str, failed: bool) -> None:
     """Go on with the run that wrote to OUT, as it was started, and try what failed again."""
     destination = open_destination(out, cli.settings())
     start(cli, read_command(destination) | {"out": out}, again=failed)
+
+
+@click.command()
+@out_argument
+@command
+def report(cli: Cli, out: str) -> None:
+    """Write OUT/report.html: contact sheets, speed over time, errors by cause."""
+    # Only now: pictures need more packages than a client has.
+    from omni_jobs.bulk.report import write_report
+
+    settings = cli.settings()
+    destination = open_destination(out, settings)
+    status = last_status(destination)
+    with closing(read_journal(destination, settings.data_dir)) as journal:
+        summary = summary_of(journal.results())
+    page = f"{destination.place.rstrip('/')}/{write_report(destination, summary, status)}"
+    show.print_json({"report": page}) if cli.as_json else click.echo(page)

@@ -1,0 +1,1 @@
+"""What bulk runs cost beside the rendering itself."""

@@ -1,0 +1,227 @@
+"""Bulk runs against bare loops over the same batches, encoding and writing included; and the memory of long ones.
+
+`python -m benchmarks.bulk local|queue|memory`; prints JSON, exits with 1 if a promise is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from benchmarks.bulk.lines import BATCH, batches, jobs, write_manifest
+from benchmarks.bulk.timed import run_seconds
+from omni_jobs.bulk.destination import Folder
+from omni_jobs.bulk.local import LocalBackend
+from omni_jobs.bulk.manifest import Line
+from omni_jobs.bulk.paths import DEFAULT_PATH, PathTemplate
+from omni_jobs.bulk.results import Outcome, Result, ended
+from omni_jobs.bulk.through_queue import QueueBackend
+from omni_jobs.client import AsyncClient
+from omni_jobs.redis_server import start_server
+from omni_jobs.schemas import ModelCard
+from omni_jobs.settings import Settings
+from omni_jobs.store import connect
+from tests.servers.processes import started
+
+#: Least part of the bare loop's speed.
+LEAST_SHARE = 0.95
+MOST_PEAK_BYTES = 200 * 2**20
+MOST_GROWTH = 1.1
+#: A forward of eight takes 40 ms on the simulated device, as a small model's on a large GPU.
+STEPS, LAUNCH_MS = 8, 40.0
+SIMULATED = f"sim=simulated?launch_ms={LAUNCH_MS}&row_ms=0.1"
+
+
+def local(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """`--local` on the packaged model."""
+    from workers.shapes import DEFAULT_PARAMETERS
+
+    found = list(jobs(options.lines, "shapes"))
+    manifest = write_manifest(folder / "jobs.jsonl", iter(found))
+    bare = bare_shapes(DEFAULT_PARAMETERS)
+    settings = Settings(data_dir=folder / "data")
+
+    def through_bulk(out: Path) -> float:
+        setup = {"out": str(out), "path": DEFAULT_PATH, "models": ["shapes"], "sources": [], "config": None}
+        backend = LocalBackend({**setup, "caps": f"fixed({BATCH})"}, settings, out.with_suffix(".log"))
+        return run_seconds(manifest, out, backend)
+
+    return compared(options, folder, lambda out: bare(found, out), through_bulk)
+
+
+def bare_shapes(parameters: Mapping[str, Any]) -> Callable[[list[dict[str, Any]], Path], float]:
+    """A loop over batches of the plain pipeline, loaded and warm."""
+    import torch
+    from diffusers import DiffusionPipeline
+
+    from workers.shapes import WEIGHTS
+
+    pipe = DiffusionPipeline.from_pretrained(WEIGHTS)
+    pipe.set_progress_bar_config(disable=True)
+
+    def render(found: list[dict[str, Any]], out: Path) -> float:
+        out.mkdir(parents=True)
+        began = time.perf_counter()
+        for batch in batches(found):
+            generators = [torch.Generator().manual_seed(job["seed"]) for job in batch]
+            prompts = [job["prompt"] for job in batch]
+            pictures = pipe(**{**parameters, "prompt": prompts, "generator": generators}).images
+            for job, picture in zip(batch, pictures, strict=True):
+                picture.save(out / f"{job['seed']}.png", compress_level=6)
+        return time.perf_counter() - began
+
+    with tempfile.TemporaryDirectory() as warm:
+        render(list(jobs(BATCH, "shapes")), Path(warm) / "out")
+    return render
+
+
+def queue(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Through Redis and a worker on the simulated device."""
+    found = list(jobs(options.lines, "sim", num_inference_steps=STEPS))
+    given = {"storage_url": str(folder / "objects"), "data_dir": str(folder / "data"), "log_level": "warning"}
+    with ExitStack() as stack:
+        server = stack.enter_context(start_server(folder / "redis"))
+        given |= {"redis_url": server.url, "slots": "32"}
+        arguments = ("--model", SIMULATED, "--caps", f"fixed({BATCH})")
+        stack.enter_context(started("workers.app", *arguments, log=folder / "worker.log", **given))
+        settings = Settings.model_validate(given)
+        store = connect(settings)
+        while not any(worker.serves("sim") for worker in store.workers()):
+            time.sleep(0.1)
+        store.close()
+
+        def through_bulk(out: Path) -> float:
+            # Lines of each round are others, or the jobs of the round before would be found.
+            renamed = ({**job, "negative_prompt": out.name} for job in found)
+            manifest = write_manifest(out.with_suffix(".jsonl"), renamed)
+            client = AsyncClient(server.url, storage_url=given["storage_url"])
+            return run_seconds(
+                manifest, out, QueueBackend(client, Folder(out), PathTemplate(), settings, in_flight=64)
+            )
+
+        return compared(options, folder, lambda out: bare_simulated(found, out), through_bulk)
+
+
+def bare_simulated(found: list[dict[str, Any]], out: Path) -> float:
+    """A loop over batches that waits as the simulated device does, then encodes and writes."""
+    from PIL import Image
+
+    from workers.executors.simulated import draw
+
+    out.mkdir(parents=True)
+    began = time.perf_counter()
+    for batch in batches(found):
+        # One forward encodes, one a step denoises, one decodes; encoding and decoding cost nothing there.
+        for _ in range(STEPS):
+            time.sleep(LAUNCH_MS / 1000)
+        for job in batch:
+            picture = Image.fromarray(draw(job["prompt"], job["seed"], 64, 64))
+            picture.save(out / f"{job['seed']}.png", compress_level=6)
+    return time.perf_counter() - began
+
+
+def compared(
+    options: argparse.Namespace, folder: Path, bare: Callable[[Path], float], bulk: Callable[[Path], float]
+) -> dict[str, Any]:
+    """Both ways in turn, the medians, and whether the promise holds."""
+    times: dict[str, list[float]] = {"bare": [], "bulk": []}
+    for number in range(options.rounds):
+        times["bare"].append(bare(folder / f"bare-{number}"))
+        times["bulk"].append(bulk(folder / f"bulk-{number}"))
+    bare_seconds, bulk_seconds = (statistics.median(times[name]) for name in ("bare", "bulk"))
+    share = bare_seconds / bulk_seconds
+    return {
+        "lines": options.lines,
+        "bare_seconds": [round(one, 2) for one in times["bare"]],
+        "bulk_seconds": [round(one, 2) for one in times["bulk"]],
+        "share_of_bare_speed": round(share, 3),
+        "load": round(os.getloadavg()[0], 1),
+        "passed": share >= LEAST_SHARE,
+    }
+
+
+class NoBackend:
+    """Ends every line at once: what is left is the run itself."""
+
+    in_flight = 64
+    trouble = ""
+    jobs: list[str] = []
+
+    async def start(self) -> Mapping[str, ModelCard]:
+        schema = {"type": "object", "properties": {"num_inference_steps": {"type": "integer"}}}
+        return {"sim": ModelCard(name="sim", tasks=("generate",), pipeline="", parameters_schema=schema)}
+
+    async def render(self, line: Line, generation: int) -> Result:
+        await asyncio.sleep(0)
+        return ended(line, Outcome.SUCCEEDED, generation=generation)
+
+    async def cancel(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+def memory(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Peak memory of runs of a tenth of the lines and of all of them, each in a process of its own."""
+    peaks, seconds = [], []
+    for count in (options.lines // 10, options.lines):
+        command = [sys.executable, "-m", "benchmarks.bulk", "one-run", "--lines", str(count)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path.cwd())
+        told = json.loads(done.stdout)
+        peaks.append(told["peak_bytes"])
+        seconds.append(told["seconds"])
+    growth = peaks[1] / peaks[0]
+    return {
+        "lines": [options.lines // 10, options.lines],
+        "peak_mib": [round(peak / 2**20, 1) for peak in peaks],
+        "seconds": seconds,
+        "growth": round(growth, 3),
+        "load": round(os.getloadavg()[0], 1),
+        "passed": peaks[1] <= MOST_PEAK_BYTES and growth <= MOST_GROWTH,
+    }
+
+
+def one_run(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """One run of a made-up manifest that ends every line at once, twice: the second skips them all."""
+    import resource
+
+    template = folder / "jobs.toml"
+    template.write_text(
+        "[job]\nmodel = 'sim'\nprompt = 'a fox number {n}'\nparameters = {num_inference_steps = 4}\n"
+        f"[matrix]\nn = {{from = 1, to = {options.lines}}}\n"
+    )
+    seconds = [round(run_seconds(template, folder / "out", NoBackend()), 1) for _ in range(2)]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return {"peak_bytes": peak, "seconds": seconds, "passed": True}
+
+
+MODES = {"local": (local, 192), "queue": (queue, 512), "memory": (memory, 1_000_000), "one-run": (one_run, 1000)}
+
+
+def main() -> None:
+    """Prints one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("mode", choices=MODES)
+    parser.add_argument("--lines", type=int)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    run, lines = MODES[options.mode]
+    options.lines = options.lines or lines
+    with tempfile.TemporaryDirectory() as folder:
+        found = run(options, Path(folder))
+    print(json.dumps(found, indent=1))
+    sys.exit(not found["passed"])
+
+
+if __name__ == "__main__":
+    main()
