@@ -89,19 +89,23 @@ def test_after_a_killed_worker(deployment: Deployment) -> None:
     deployment.until(lambda: not keys(deployment, job))
 
 
-def test_the_demo_model_draws_the_same_picture_to_the_byte(deployment: Deployment) -> None:
+def test_the_demo_model_draws_and_edits_the_same_picture_to_the_byte(deployment: Deployment) -> None:
     pytest.importorskip("torch")
-    steps, asked = 50, {"seed": 7, "deterministic": True, "output": PLAIN}
+    steps, exact = 50, {"seed": 7, "deterministic": True, "output": PLAIN}
     deployment.start_worker("shapes", checkpoint_seconds=OFTEN)
-    job = deployment.submit("a red circle on white", steps, **asked)
-    is_saved(deployment, job)
+    (before,) = deployment.finished(deployment.submit("a red circle on white"))
+    edit = {"task": "edit", "images": [before.artifacts[0].id], **exact}
+    asked = [("a red circle on white", exact), ("make it blue", edit)]
+    jobs = [deployment.submit(prompt, steps, **fields) for prompt, fields in asked]
+    for job in jobs:
+        is_saved(deployment, job)
     deployment.workers[0].kill()
     deployment.start_worker("shapes", checkpoint_seconds=0)
-    undisturbed = deployment.submit("a red circle on white", steps, **asked)
-    ended, expected = deployment.finished(job, undisturbed)
-    has_gone_on(deployment, ended, steps)
-    assert not resumed(deployment, expected)
-    assert digests(ended) == digests(expected)
+    undisturbed = [deployment.submit(prompt, steps, **fields) for prompt, fields in asked]
+    for ended, expected in zip(deployment.finished(*jobs), deployment.finished(*undisturbed), strict=True):
+        has_gone_on(deployment, ended, steps)
+        assert not resumed(deployment, expected)
+        assert digests(ended) == digests(expected)
 
 
 def test_after_a_killed_engine_process(deployment: Deployment) -> None:

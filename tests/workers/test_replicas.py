@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 from omni_jobs.errors import EngineUnavailable, Misconfigured
 from tests.workers.test_engine_process import WAIT_SECONDS, Signal, request, row
-from workers.engine_process import Action, Budget, EngineLost, Replicas
+from workers.engine_process import Action, Budget, EngineLost, Replicas, RequestDropped, SpoolFile
 from workers.engine_process.choosing import Replica, Work, earliest, learned, pixel_steps
 
 
@@ -73,7 +74,7 @@ def changed() -> Signal:
 @pytest.fixture
 def replicas(changed: Signal, tmp_path: Path) -> Iterator[Replicas]:
     """Two engine processes with one simulated model, ready."""
-    replicas = Replicas([row("launch_ms=5")], tmp_path / "spool", changed, ["cpu", "cpu"])
+    replicas = Replicas([row("launch_ms=5")], tmp_path / "spool", changed, ["cpu", "cpu"], checkpoint_seconds=0.05)
     replicas.start()
     changed.wait_for(lambda: all(engine.ready_models for engine in replicas.engines))
     yield replicas
@@ -94,6 +95,31 @@ def test_both_engines_work_and_one_that_dies_takes_only_its_own(replicas: Replic
         replicas.cancel(name)
         assert replicas.position(name) is None
     assert replicas.stats.requests == 1
+
+
+def test_a_request_that_is_handed_back_goes_on_from_its_checkpoint(replicas: Replicas) -> None:
+    told: list[Mapping[str, Any]] = []
+    is_denoising = threading.Event()
+
+    def hear(message: Mapping[str, Any]) -> None:
+        told.append(message)
+        is_denoising.set()
+
+    first = replicas.submit(request("first", steps=400), hear)
+    assert is_denoising.wait(WAIT_SECONDS), "the first checkpoint is due after a few calls"
+    replicas.hand_back("first")
+    with pytest.raises(RequestDropped):
+        first.result(WAIT_SECONDS)
+    last = told[-1]
+    assert (last["kind"], 0 < last["step"] < 400) == ("checkpoint", True)
+
+    saved = SpoolFile.from_json(last["file"])
+    again = replicas.submit(request("again", "a fox", 400, checkpoint=saved), told.append).result(WAIT_SECONDS)
+    again.discard()
+    (resumed,) = [message for message in told if message["kind"] == "resumed"]
+    assert (resumed["step"], resumed["refused"]) == (last["step"], None)
+    assert again.metrics["calls"] == 400 - last["step"]
+    assert not Path(saved.path).exists()
 
 
 def test_a_change_reaches_every_engine(replicas: Replicas, changed: Signal) -> None:
