@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from omni_jobs.store import Claim
 
@@ -40,6 +40,7 @@ class Slots:
         self._shapes: Counter[str] = Counter()
         self._has_exclusive = False
         self._wants_empty = False
+        self._others_first = False
         self._is_closed = False
 
     @property
@@ -91,11 +92,15 @@ class Slots:
         """Claim through `take`, one slot at a time, if there is room."""
         with self._claiming:
             room = self._room()
-            claim = take(room) if room is not None else None
+            claim = None
+            if room is not None and room.alone and self._others_first:
+                claim = take(replace(room, alone=False))
+            if room is not None and claim is None:
+                claim = take(room)
             if claim is not None:
                 self._shapes[claim.shape] += 1
                 self._has_exclusive = self._must_be_alone(claim)
-                self._wants_empty = False
+                self._wants_empty = self._others_first = False
             return claim
 
     def done(self, claim: Claim) -> bool:
@@ -104,6 +109,8 @@ class Slots:
             self._shapes[claim.shape] -= 1
             self._shapes = +self._shapes  # without zeros
             was_exclusive, self._has_exclusive = self._has_exclusive, False
+            # If a suspect brought the device down again, others show whether it is the device that is bad.
+            self._others_first = was_exclusive
             return was_exclusive
 
     def _room(self) -> Room | None:

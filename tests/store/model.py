@@ -55,6 +55,11 @@ class ModelJob:
         return due if self.deadline_ms is None else min(due, self.deadline_ms)
 
     @property
+    def suspicion(self) -> int:
+        """By which suspects are ordered: whoever crashed least first."""
+        return self.due + self.crashes * 86_400_000
+
+    @property
     def is_alone(self) -> bool:
         return self.crashes >= ALONE_AFTER_CRASHES
 
@@ -185,7 +190,7 @@ class ModelStore:
             if job.is_ready:
                 expected[f"waiting:{job.model}"][job.ref] = job.ready_ms
                 if job.is_alone:
-                    expected[f"alone:{job.model}"][job.ref] = job.due
+                    expected[f"alone:{job.model}"][job.ref] = job.suspicion
                 else:
                     expected[f"ready:{job.account}:{job.priority}:{job.model}"][job.id] = job.due
         for scope, shares in self.shares.items():
@@ -196,7 +201,9 @@ class ModelStore:
     def _best(self, models: list[str], min_priority: int, shapes: list[str], alone: bool) -> ModelJob | None:
         ready = [job for job in self.jobs.values() if job.is_ready]
         for model in models if alone else ():
-            suspects = sorted((job.due, job.ref, job) for job in ready if job.is_alone and job.model == model)
+            suspects = sorted(
+                (job.suspicion, job.ref, job) for job in ready if job.is_alone and job.model == model
+            )
             if suspects:
                 return suspects[0][2]
         normal = [job for job in ready if not job.is_alone and job.priority >= min_priority]

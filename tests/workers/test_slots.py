@@ -139,3 +139,17 @@ def test_a_closed_worker_claims_nothing() -> None:
     slots.close()
     assert not slots.enter()
     assert slots.claim(lambda _room: claim()) is None
+
+
+def test_after_a_suspect_that_ran_alone_others_get_the_first_turn() -> None:
+    """If the device dies under them too, it is the device."""
+    slots = make()
+    suspect = claim(crashes=2)
+    assert slots.claim(lambda room: suspect) is suspect
+    slots.done(suspect)
+    asked: list[bool] = []
+    assert slots.claim(lambda room: asked.append(room.alone)) is None
+    assert asked == [False, True], "nobody else waits, so the suspect may run again"
+    assert slots.claim(lambda room: None if room.alone else claim()) is not None
+    slots.claim(lambda room: asked.append(room.alone))
+    assert asked[2:] == [False], "somebody runs"

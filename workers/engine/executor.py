@@ -25,6 +25,10 @@ class DeviceOutOfMemory(Exception):
     """The batch did not fit and none of its requests advanced; the same calls may be tried in smaller company."""
 
 
+class DeviceLost(Exception):
+    """The device can be used no more in this process, which must end: a fresh one may bring it back."""
+
+
 class NotSaved(Exception):
     """A request could not be saved at its present call; it is well all the same. The message says why."""
 

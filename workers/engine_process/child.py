@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import quote
 
 from workers.engine.engine import DiffusionEngine
+from workers.engine.executor import DeviceLost
 from workers.engine.request import (
     EngineEvent,
     RequestCanceled,
@@ -37,6 +38,7 @@ from workers.engine_process.extras import plain_metrics
 from workers.engine_process.messages import Channel, RenderRequest
 from workers.engine_process.residency import Action, Budget
 from workers.engine_process.residents import Residents
+from workers.engine_process.respawning import DEVICE_LOST
 from workers.engine_process.served import ServedModel
 from workers.engine_process.spool import write_spool
 from workers.registry import ModelRow
@@ -244,6 +246,9 @@ def main(descriptor: int) -> int:
     threading.Thread(target=read, name="requests", daemon=True).start()
     try:
         return child.run()
+    except DeviceLost as error:
+        sys.stderr.write(f"device lost: {error}\n")
+        return DEVICE_LOST
     except ConnectionError:
         return 0  # the worker is gone, and the reader has not noticed yet
     finally:

@@ -22,6 +22,7 @@ from omni_jobs.errors import EngineUnavailable
 from workers.engine_process.errors import EngineLost, RequestDropped, error_from
 from workers.engine_process.messages import Channel, Rendered, RenderRequest, Tell
 from workers.engine_process.residency import Action, Budget
+from workers.engine_process.respawning import BACKOFF_SECONDS, OUT_OF_SERVICE, Respawning
 from workers.engine_process.spawning import reap, spawn
 from workers.engine_process.spool import SpoolFile
 from workers.engine_process.state import SERVING, EngineStats, ModelState, Pending, Position, budget_seconds, hear
@@ -29,10 +30,6 @@ from workers.registry import ModelRow
 
 log = structlog.get_logger(__name__)
 
-#: First and longest pause before a dead engine process is started again.
-BACKOFF_SECONDS = (0.2, 30.0)
-#: An engine process that lived so long starts again without a pause.
-STEADY_SECONDS = 60.0
 WATCH_SECONDS = 0.25
 
 
@@ -62,7 +59,7 @@ class EngineProcess:
         facts |= {"budget": asdict(budget or Budget()), "checkpoint_seconds": checkpoint_seconds}
         self._setup = {"kind": "configure", "rows": [row.to_json() for row in rows], **facts}
         self._on_change = on_change
-        self._backoff = backoff_seconds
+        self._respawning = Respawning(backoff_seconds)
         self._lock = threading.Lock()
         self._pending: dict[str, Pending] = {}
         self._batch: tuple[str, ...] = ()
@@ -161,17 +158,14 @@ class EngineProcess:
             return budget_seconds(self.models, batch)
 
     def _keep(self) -> None:
-        pause, longest = self._backoff
         while not self._closing.is_set():
             began = time.monotonic()
             self._run_child()
-            if self._closing.is_set():
+            if self._closing.is_set() or self._respawning.is_hopeless:
                 return
-            if time.monotonic() - began > STEADY_SECONDS:
-                pause = self._backoff[0]
+            pause = self._respawning.pause(time.monotonic() - began)
             log.warning("engine process restarts", pause_seconds=pause)
             self._closing.wait(pause)
-            pause = min(pause * 2, longest)
 
     def _run_child(self) -> None:
         process, channel = spawn()
@@ -198,6 +192,12 @@ class EngineProcess:
         status = reap(process)
         if not self._closing.is_set():
             log.error("engine process died", status=status, in_flight=len(lost), in_batch=sorted(blamed))
+        self._respawning.died(status, blamed)
+        if self._respawning.is_hopeless:
+            log.error(OUT_OF_SERVICE, models=list(self.models))
+            blamed = set()
+            for state in self.models.values():
+                state.phase, state.error = "failed", OUT_OF_SERVICE
         for request_id in lost:
             self._settle(request_id, EngineLost(blamed=request_id in blamed))
         self._on_change()
@@ -223,6 +223,7 @@ class EngineProcess:
         files = tuple(SpoolFile.from_json(file) for file in message["files"])
         rendered = Rendered(files, message["metrics"])
         self.stats.count(rendered.metrics)
+        self._respawning.served()
         if not self._settle(message["request_id"], rendered):
             rendered.discard()
 

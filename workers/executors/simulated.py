@@ -22,7 +22,7 @@ import numpy as np
 from omni_jobs.errors import ExecutionFailed, Misconfigured
 from omni_jobs.schemas import nearest
 from workers.engine.calls import Advance, CallInfo, Checkpoint, Failed, Finished, Lane, Parked, StepResult
-from workers.engine.executor import DeviceOutOfMemory, DiffusionExecutor, NotSaved
+from workers.engine.executor import DeviceLost, DeviceOutOfMemory, DiffusionExecutor, NotSaved
 from workers.engine.request import DiffusionOutput, OmniDiffusionRequest
 from workers.engine_process.describe import Description, describe
 from workers.executors.simulated_checkpoint import SimulatedCheckpoint, fingerprint_of, resumed_at
@@ -35,9 +35,10 @@ DEFAULTS = {"width": 64, "height": 64, "num_inference_steps": 4, "guidance_scale
 class Costs:
     """Times of one forward by lane, and the faults of the device.
 
-    A prompt that contains `fail_on` raises, `hang_on` never returns, and `crash_on` kills the process, each at
-    the second denoise call. More than `memory_rows` calls in one forward are out of memory. `weight_bytes` count
-    against the worker's memory budget; a checkpoint is at least `checkpoint_bytes` large.
+    A prompt that contains `fail_on` raises, `hang_on` never returns, `crash_on` kills the process, and `lose_on`
+    loses the device, each at the second denoise call. More than `memory_rows` calls in one forward are out of
+    memory. `weight_bytes` count against the worker's memory budget; a
+    checkpoint is at least `checkpoint_bytes` large.
     """
 
     load_ms: float = 0.0
@@ -51,6 +52,7 @@ class Costs:
     fail_on: str | None = None
     hang_on: str | None = None
     crash_on: str | None = None
+    lose_on: str | None = None
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> Costs:
@@ -216,6 +218,8 @@ class SimulatedExecutor(DiffusionExecutor):
             return None
         if costs.crash_on and costs.crash_on in prompt:
             os.kill(os.getpid(), signal.SIGKILL)
+        if costs.lose_on and costs.lose_on in prompt:
+            raise DeviceLost("the simulated device failed as asked")
         if costs.hang_on and costs.hang_on in prompt:
             threading.Event().wait()
         if costs.fail_on and costs.fail_on in prompt:

@@ -4,6 +4,8 @@ local LEVELS = 9
 local PATIENCE_MS = 600000
 -- A crash in company may be a neighbour's fault; after so many the job runs only in an empty worker.
 local ALONE_AFTER_CRASHES = 2
+-- Among suspects whoever crashed least goes first: innocents get out before the culprit is tried again.
+local CRASH_MS = 86400000
 
 local function due_of(job)
   local due = number(job.ready_ms) + PATIENCE_MS
@@ -27,7 +29,7 @@ local function enter_ready(job)
   end
   redis.call('ZADD', key('waiting', job.model), job.ready_ms, ref)
   if needs_to_be_alone(job) then
-    redis.call('ZADD', key('alone', job.model), due_of(job), ref)
+    redis.call('ZADD', key('alone', job.model), due_of(job) + number(job.crashes) * CRASH_MS, ref)
     return
   end
   redis.call('ZADD', ready_key(job), due_of(job), job.id)

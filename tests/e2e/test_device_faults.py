@@ -1,0 +1,71 @@
+"""The device of a worker fails: jobs go elsewhere, a bad job harms itself, a bad device takes no further job."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+from omni_jobs import queue
+from omni_jobs.schemas import Status
+from tests.e2e.deployment import Deployment
+from workers.engine_process.respawning import OUT_OF_SERVICE
+
+
+def test_a_bad_device_is_taken_out_of_service_and_its_jobs_run_elsewhere(deployment: Deployment) -> None:
+    """Every job loses the device: no single one of them can be to blame."""
+    bad = deployment.start_worker("simulated?launch_ms=1&lose_on=fox")
+    jobs = [deployment.submit(f"fox {n}", 4) for n in range(3)]
+    deployment.until(lambda: (info := deployment.worker(bad)) is not None and info.models["sim"] == "failed")
+    info = deployment.worker(bad)
+    assert info is not None
+    assert info.details["errors"] == {"sim": OUT_OF_SERVICE}
+    assert OUT_OF_SERVICE in deployment.log(bad)
+    deployment.start_worker()
+    for job in deployment.finished(*jobs):
+        deployment.check(job)
+        assert job.worker != bad
+
+
+def test_a_job_that_loses_the_device_harms_only_itself(deployment: Deployment) -> None:
+    name = deployment.start_worker("simulated?launch_ms=5&lose_on=poison")
+    poison = deployment.submit("poison", 10)
+    innocents = [deployment.submit(f"fox {n}", 10) for n in range(4)]
+    (failed,) = deployment.finished(poison)
+    assert failed.error is not None
+    assert failed.error.code == "poisoned"
+    for job in deployment.finished(*innocents, deployment.submit("later", 2)):
+        deployment.check(job)
+    info = deployment.worker(name)
+    assert info is not None
+    assert info.models["sim"] == "ready"
+
+
+def test_a_hung_call_is_ended_by_the_watchdog(deployment: Deployment, tmp_path: Path) -> None:
+    name = deployment.start_worker("simulated?hang_on=hang", config=budgeted(tmp_path))
+    hanging, _ = queue.submit(deployment.store, {"model": "sim", "prompt": "hang"}, max_attempts=2)
+    before = deployment.engine_process(name)
+    (failed,) = deployment.finished(hanging)
+    assert failed.status is Status.FAILED
+    assert failed.error is not None
+    assert failed.error.code == "poisoned"
+    assert "engine process hangs; killing it" in deployment.log(name)
+    (after,) = deployment.finished(deployment.submit("after", 2))
+    deployment.check(after)
+    assert deployment.engine_process(name) != before
+
+
+def test_a_frozen_engine_process_is_ended_by_the_watchdog(deployment: Deployment, tmp_path: Path) -> None:
+    name = deployment.start_worker("simulated?launch_ms=20", config=budgeted(tmp_path))
+    job = deployment.submit("fox", 60)
+    deployment.is_denoising(job)
+    os.kill(deployment.engine_process(name), signal.SIGSTOP)
+    (ended,) = deployment.finished(job)
+    deployment.check(ended)
+    assert ended.attempt == 2
+
+
+def budgeted(folder: Path) -> Path:
+    config = folder / "omni.toml"
+    config.write_text('[models.sim]\nsource = "simulated"\ncall_budget_seconds = 2\n')
+    return config
