@@ -19,7 +19,7 @@ from workers.acceleration.hook_caches import HookCaches
 from workers.adapters import Adapters
 from workers.engine.calls import Advance, CallInfo, Failed, Finished, StepResult
 from workers.engine.config import LORA_CACHE_BYTES
-from workers.engine.executor import DeviceLost, DeviceOutOfMemory
+from workers.engine.executor import DeviceLost
 from workers.engine.request import DiffusionOutput, OmniDiffusionRequest
 from workers.stepping.ambient import Ambient, ProcessorOverlay
 from workers.stepping.book import Served
@@ -28,7 +28,7 @@ from workers.stepping.checkpoint import Keeper, Refused, Snapshot
 from workers.stepping.clone import PipelineCloner
 from workers.stepping.contracts import run_of
 from workers.stepping.encode_cache import EncodeCache
-from workers.stepping.faults import is_device_lost, is_out_of_memory
+from workers.stepping.faults import device_faults, is_device_lost, is_out_of_memory
 from workers.stepping.fiber import RUN_HERE, ComponentCall, Fiber, Raised, Returned, RunHere, Stop
 from workers.stepping.forwards import Forwards, Outcome, SideEffects
 from workers.stepping.labels import Labels
@@ -128,16 +128,10 @@ class DiffusionModelRunner:
         batch = [self._pending[call_id] for call_id in call_ids]
         originals, repeats = self.encodings.without_repeats(batch)
         started, mark = time.perf_counter(), self._meter.start()
-        try:
+        with device_faults():
             # Group again: what was learned since the calls parked may have tightened their keys.
             groups = self._forwards.lockstep.partition(originals, lambda call: call.key(call.level))
             served = [part for group in groups for part in self.prover.serve(group)]
-        except (RuntimeError, MemoryError) as error:
-            if is_out_of_memory(error):
-                raise DeviceOutOfMemory(str(error)) from error
-            if is_device_lost(error):
-                raise DeviceLost(str(error)) from error
-            raise
         shared = len(batch) == 1 or (len(served) == 1 and served[0].shared)
         if len(served) == 1 and served[0].outputs is not None:
             self._meter.stop(mark, batch[0].key(batch[0].level), len(served[0].calls))

@@ -44,3 +44,5 @@ def test_pauses_grow_until_a_process_lives_long() -> None:
     respawning = Respawning((0.2, 1.0))
     assert [respawning.pause(1.0) for _ in range(5)] == [0.2, 0.4, 0.8, 1.0, 1.0]
     assert [respawning.pause(STEADY_SECONDS + 1), respawning.pause(1.0)] == [0.2, 0.4]
+    respawning.served()
+    assert respawning.pause(1.0) == 0.2, "a bad job must not keep good ones waiting"

@@ -28,8 +28,9 @@ class Respawning:
         self._faults: list[frozenset[str]] = []
 
     def served(self) -> None:
-        """A request was finished: the device works."""
+        """A request was finished: device and model work, and the next start need not wait."""
         self._faults.clear()
+        self._next = self._first
 
     def died(self, status: int, batch: Iterable[str]) -> None:
         """An engine process ended with this status, and these requests in its batch."""
@@ -43,7 +44,7 @@ class Respawning:
         return len(latest) == FAULTS and not frozenset.intersection(*latest)
 
     def pause(self, lived_seconds: float) -> float:
-        """Seconds before the next start; twice as long each time while they die young."""
+        """Seconds before the next start; twice as long each time while they die young and finish nothing."""
         pause = self._first if lived_seconds > STEADY_SECONDS else self._next
         self._next = min(pause * 2, self._longest)
         return pause

@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
+
+from workers.engine.executor import DeviceLost, DeviceOutOfMemory
 
 #: What a model may raise when its arguments do not fit together.
 REFUSALS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, AttributeError, KeyError)
+
+
+@contextmanager
+def device_faults() -> Iterator[None]:
+    """Tells a full device, and a lost one, from a model's own error.
+
+    Raises:
+        DeviceOutOfMemory, DeviceLost.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if is_out_of_memory(error):
+            raise DeviceOutOfMemory(str(error)) from error
+        if is_device_lost(error):
+            raise DeviceLost(str(error)) from error
+        raise
 
 
 def is_device_lost(error: BaseException) -> bool:
