@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # The engine runs one forward at a time; more threads than cores only fight.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help install demo try test check conformance chaos chaos-report bench eval-demo-model test-vllm test-browser docs lock clean
+.PHONY: help install demo try test check conformance chaos chaos-report overload bench eval-demo-model test-vllm test-browser docs lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -38,6 +38,9 @@ check: install  ## Lint, format, types, architecture
 chaos: install  ## Kill, freeze and cut everything at random, then check every promise: SEED=7 MINUTES=5 RATE=20 PAUSE=0.6
 	$(BIN)/python -m tests.chaos.run $(if $(SEED),--seed $(SEED)) --minutes $(or $(MINUTES),5) --rate $(or $(RATE),20) \
 		--pause $(or $(PAUSE),0.6) --batch $(or $(BATCH),1) --storage $(or $(STORAGE),s3) $(ARGS)
+
+overload: install  ## Ten times what the pool can do, then look what is left: MINUTES=5
+	$(BIN)/python -m tests.chaos.overload --minutes $(or $(MINUTES),5) $(ARGS)
 
 chaos-report: install  ## What the recorded runs of the chaos suite came to
 	$(BIN)/python -m tests.chaos.report

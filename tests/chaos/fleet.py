@@ -37,7 +37,7 @@ APIS = 2
 Storage = Literal["s3", "folder"]
 #: Pause before a dead process is started again.
 RESTART_SECONDS = 0.3
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0
 CONFIG = f"""
 [models.{MODEL}]
 source = "simulated"

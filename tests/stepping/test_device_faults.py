@@ -38,6 +38,5 @@ def test_a_lost_device_is_no_failure_of_the_request(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(type(pipeline.unet), "forward", broken)
     engine.submit(OmniDiffusionRequest(arguments={"num_inference_steps": 2}, request_id="a"))
     with pytest.raises(DeviceLost, match="illegal memory access"):
-        while engine.advance():
-            pass
+        list(iter(engine.advance, False))
     assert not [event for event in events if type(event).__name__ == "RequestFailed"]

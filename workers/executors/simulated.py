@@ -37,8 +37,7 @@ class Costs:
 
     A prompt that contains `fail_on` raises, `hang_on` never returns, `crash_on` kills the process, and `lose_on`
     loses the device, each at the second denoise call. More than `memory_rows` calls in one forward are out of
-    memory. `weight_bytes` count against the worker's memory budget; a
-    checkpoint is at least `checkpoint_bytes` large.
+    memory. `weight_bytes` count against the memory budget; a checkpoint is at least `checkpoint_bytes` large.
     """
 
     load_ms: float = 0.0

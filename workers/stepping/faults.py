@@ -37,7 +37,7 @@ def is_device_lost(error: BaseException) -> bool:
     """
     if isinstance(error, torch.AcceleratorError):
         return True
-    if not torch.cuda.is_initialized():
+    if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         return False
     try:
         torch.cuda.synchronize()

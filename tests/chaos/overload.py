@@ -1,0 +1,185 @@
+"""Ten times what the pool can do, from one account, while another asks for little: `make overload MINUTES=5`.
+
+Shows that queues are bounded (submits are refused with `Retry-After`), that the small account does not wait behind
+the flood, that the backlog drains afterwards, and that every process is back at its memory.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+import httpx
+import structlog
+
+from omni_jobs import queue
+from omni_jobs.schemas import Job, Status
+from tests.chaos.collect import memory
+from tests.chaos.fleet import Fleet, deployed
+from tests.chaos.roles import MODEL
+from tests.chaos.run import settle, warm_up
+
+FLOOD, CALM = "default", "calm"
+#: How many times its capacity the pool is asked for; the share of it that the calm account asks for.
+FACTOR, CALM_SHARE = 10, 0.1
+#: Jobs by which the capacity is measured; how many may be queued.
+SAMPLE_JOBS, ADMITTED = 200, 500
+#: What a process may hold beyond its first measure, in bytes; Redis once its jobs are deleted.
+SLACK_BYTES = 64 * 2**20
+#: Jobs of the calm account, which goes past the admission, that may be queued beside the admitted.
+CALM_SLACK = 50
+
+
+@dataclass
+class Flood:
+    """A client that does as `Retry-After` says for each refused batch, but never slows down by itself."""
+
+    url: str
+    rate: float
+    answers: Counter[int] = field(default_factory=Counter)
+    told_to_wait: Counter[str] = field(default_factory=Counter)
+
+    def run(self, ends: float) -> None:
+        number = 0
+        with httpx.Client(base_url=self.url, timeout=60.0, trust_env=False) as http:
+            next_at = time.monotonic()
+            while next_at < ends:
+                time.sleep(max(0.0, next_at - time.monotonic()))
+                next_at += 1 / self.rate
+                number += 1
+                answer = http.post("/v1/jobs", json=body(f"flood {number}"))
+                self.answers[answer.status_code] += 1
+                if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
+                    self.told_to_wait[answer.headers.get("retry-after", "missing")] += 1
+
+
+@click.command()
+@click.option("--minutes", type=float, default=5.0, show_default=True)
+@click.option("--record", type=click.Path(path_type=Path), help="Write the result here, as JSON.")
+def main(minutes: float, record: Path | None) -> None:
+    """Flood a deployment of its own; ends with 1 if something grew without bound or somebody starved."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    with tempfile.TemporaryDirectory(prefix="overload-") as folder:
+        result = {"command": f"make overload MINUTES={minutes:g}", **overload(Path(folder), minutes)}
+    click.echo(json.dumps(result, indent=2))
+    if record is not None:
+        record.write_text(json.dumps(result, indent=2) + "\n")
+    sys.exit(bool(result["broken"]))
+
+
+def overload(folder: Path, minutes: float) -> dict[str, Any]:
+    """The run and its figures; `broken` names what did not hold."""
+    with deployed(folder, "http://127.0.0.1:1", "folder") as fleet:
+        fleet.start(1, max_queued_jobs=ADMITTED)
+        warm_up(fleet)
+        capacity = measured_capacity(fleet)
+        forget_all(fleet)
+        before, redis_before = resident(fleet), memory(fleet)
+        flood, waits, deepest = pour(fleet, capacity, minutes * 60)
+        drained_from = time.monotonic()
+        settle(fleet)
+        drain_seconds = time.monotonic() - drained_from
+        ends = forget_all(fleet)
+        after = resident(fleet)
+        facts = {
+            "capacity_jobs_per_second": round(capacity, 1),
+            "asked_for_jobs_per_second": round(flood.answers.total() / (60 * minutes), 1),
+            "answers": {str(status): count for status, count in flood.answers.items()},
+            "retry_after": dict(flood.told_to_wait),
+            "admitted": ADMITTED,
+            "deepest_queue": deepest,
+            "drain_seconds": round(drain_seconds, 1),
+            "ends": dict(ends),
+            "calm_wait_seconds": {"median": round(statistics.median(waits), 2), "longest": round(max(waits), 2)},
+            "resident_bytes": {name: [before[name], size] for name, size in after.items()},
+            "redis_bytes": [redis_before, memory(fleet)],
+        }
+    return {**facts, "broken": broken(facts)}
+
+
+def broken(facts: dict[str, Any]) -> list[str]:
+    """What did not hold, in words."""
+    grown = [name for name, (first, last) in facts["resident_bytes"].items() if last > first + SLACK_BYTES]
+    first, last = facts["redis_bytes"]
+    behind = ADMITTED / facts["capacity_jobs_per_second"]
+    checks = {
+        "the flood was never refused": "429" not in facts["answers"],
+        "a refusal came without Retry-After": "missing" in facts["retry_after"],
+        "the queue outgrew its limit": facts["deepest_queue"] > ADMITTED + CALM_SLACK,
+        "jobs were lost or failed": set(facts["ends"]) != {Status.SUCCEEDED.value},
+        "the calm account waited behind the flood": facts["calm_wait_seconds"]["median"] > behind / 4,
+        f"memory grew: {grown}": bool(grown),
+        "memory of Redis grew": last > first + SLACK_BYTES,
+    }
+    return [name for name, is_broken in checks.items() if is_broken]
+
+
+def body(prompt: str) -> dict[str, Any]:
+    parameters = {"num_inference_steps": 20, "width": 32, "height": 32}
+    return {"model": MODEL, "prompt": prompt, "parameters": parameters}
+
+
+def measured_capacity(fleet: Fleet) -> float:
+    """Jobs a second while the queue is never empty."""
+    began = time.monotonic()
+    for number in range(SAMPLE_JOBS):
+        queue.submit(fleet.store, body(f"sample {number}"))
+    settle(fleet)
+    return SAMPLE_JOBS / (time.monotonic() - began)
+
+
+def pour(fleet: Fleet, capacity: float, seconds: float) -> tuple[Flood, list[float], int]:
+    """Flood for so long; how long the calm account's jobs waited for their start, and the deepest queue."""
+    ends = time.monotonic() + seconds
+    flood = Flood(fleet.api_urls[0], capacity * FACTOR)
+    thread = threading.Thread(target=flood.run, args=(ends,), daemon=True)
+    thread.start()
+    calm: list[Job] = []
+    deepest = 0
+    while time.monotonic() < ends:
+        calm.append(queue.submit(fleet.store, body(f"calm {len(calm)}"), account=CALM, max_queued=None)[0])
+        deepest = max(deepest, fleet.store.stats()["queued"])
+        time.sleep(1 / (capacity * CALM_SHARE))
+    thread.join()
+    waits = []
+    for job in calm:
+        while not (now := fleet.store.get(CALM, job.id)).is_finished:
+            fleet.store.wait(CALM, job.id, now.sequence, 1.0)
+        assert now.started_at is not None
+        waits.append((now.started_at - now.created_at).total_seconds())
+    return flood, waits, deepest
+
+
+def forget_all(fleet: Fleet) -> Counter[str]:
+    """Deletes every job, as its time to live would; how they had ended."""
+    ends: Counter[str] = Counter()
+    for account in (FLOOD, CALM):
+        while jobs := fleet.store.list(account, limit=200)[0]:
+            for job in jobs:
+                ends[job.status.value] += 1
+                fleet.store.delete(account, job.id)
+    return ends
+
+
+def resident(fleet: Fleet) -> dict[str, int]:
+    """Memory of each process, in bytes."""
+    found = {}
+    for member in fleet.members.values():
+        if member.pid is not None:
+            pages = int(Path(f"/proc/{member.pid}/statm").read_text().split()[1])
+            found[member.name] = pages * 4096
+    return found
+
+
+if __name__ == "__main__":
+    main()
