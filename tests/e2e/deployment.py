@@ -39,7 +39,9 @@ class Deployment:
 
     @property
     def objects(self) -> ObjectStore:
-        return open_store(self.environment["OMNI_STORAGE_URL"])
+        names = {"access_key_id": "OMNI_STORAGE_ACCESS_KEY", "secret_access_key": "OMNI_STORAGE_SECRET_KEY"}
+        keys = {key: self.environment[name] for key, name in names.items() if name in self.environment}
+        return open_store(self.environment["OMNI_STORAGE_URL"], **keys)
 
     def start_worker(self, source: str = "simulated?launch_ms=1", *, wait: bool = True, **settings: Any) -> str:
         """Start a worker that serves model `sim`; returns its id."""

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +14,11 @@ import pytest
 from omni_jobs import queue
 from omni_jobs.names import checkpoint_prefix
 from omni_jobs.schemas import EventType, Job, Phase, Status
-from tests.e2e.deployment import Deployment
+from tests.e2e.deployment import Deployment, deployed
+from tests.servers.swift import swift
 
-SLOW = "simulated?launch_ms=20"
+#: The first worker is slow enough to be stopped in the middle, the second one quick.
+SLOW, QUICK = "simulated?launch_ms=60", "simulated?launch_ms=1"
 STEPS = 80
 #: Device time in seconds between checkpoints.
 OFTEN = 0.2
@@ -76,7 +79,7 @@ def test_after_a_killed_worker(deployment: Deployment) -> None:
     job = deployment.submit("fox", STEPS, seed=5, num_outputs=2, output=PLAIN)
     deployment.until(lambda: {'"0"', '"1"'} <= set(re.findall(r'"\d"', str(pointer(deployment, job)))))
     deployment.workers[0].kill()
-    deployment.start_worker(SLOW, checkpoint_seconds=OFTEN)
+    deployment.start_worker(QUICK, checkpoint_seconds=OFTEN)
     undisturbed = deployment.submit("fox", 2, seed=5, num_outputs=2, output=PLAIN)
     ended, expected = deployment.finished(job, undisturbed)
     deployment.check(ended)
@@ -108,13 +111,17 @@ def test_the_demo_model_draws_and_edits_the_same_picture_to_the_byte(deployment:
         assert digests(ended) == digests(expected)
 
 
-def test_after_a_killed_engine_process(deployment: Deployment) -> None:
-    name = deployment.start_worker(SLOW, checkpoint_seconds=OFTEN)
-    job = deployment.submit("fox", STEPS)
-    is_saved(deployment, job)
-    os.kill(deployment.engine_process(name), signal.SIGKILL)
-    (ended,) = deployment.finished(job)
-    has_gone_on(deployment, ended)
+def test_after_a_killed_engine_process_with_checkpoints_in_a_bucket(tmp_path: Path) -> None:
+    with swift(tmp_path / "swift") as server:
+        url = f"s3://{server.make_bucket('outputs')}?endpoint={server.endpoint}&region=us-east-1&path_style=1"
+        keys = {"storage_access_key": server.access_key_id, "storage_secret_key": server.secret_access_key}
+        with deployed(tmp_path, storage_url=url, **keys) as deployment:
+            name = deployment.start_worker(SLOW, checkpoint_seconds=OFTEN)
+            job = deployment.submit("fox", STEPS)
+            is_saved(deployment, job)
+            os.kill(deployment.engine_process(name), signal.SIGKILL)
+            (ended,) = deployment.finished(job)
+            has_gone_on(deployment, ended)
 
 
 def test_a_drained_worker_saves_at_the_next_call_and_counts_no_attempt(deployment: Deployment) -> None:
@@ -125,7 +132,7 @@ def test_a_drained_worker_saves_at_the_next_call_and_counts_no_attempt(deploymen
     deployment.workers[0].terminate()
     assert deployment.workers[0].wait(30) == 0
     is_handed_back(deployment, job)
-    deployment.start_worker(SLOW)
+    deployment.start_worker(QUICK)
     (ended,) = deployment.finished(job)
     has_gone_on(deployment, ended)
 
@@ -143,13 +150,13 @@ def test_a_notice_that_the_machine_goes_drains_as_well(deployment: Deployment) -
     """And as long as it stands, a worker that is started again takes nothing."""
     notice = deployment.folder / "leaving"
     command = f"test -e '{notice}'"
-    deployment.start_worker(SLOW, notice_command=command)
+    deployment.start_worker("simulated?launch_ms=200", notice_command=command)
     job = deployment.submit("fox", STEPS)
     deployment.is_denoising(job)
     notice.touch()
     assert deployment.workers[0].wait(30) == 0
     is_handed_back(deployment, job)
-    second = deployment.start_worker(SLOW, wait=False, notice_command=command)
+    second = deployment.start_worker(QUICK, wait=False, notice_command=command)
     deployment.until(lambda: "starts when that is called off" in deployment.log(second))
     is_handed_back(deployment, job)
     notice.unlink()
@@ -172,7 +179,7 @@ def test_a_checkpoint_that_is_no_good_costs_time_and_is_named(deployment: Deploy
     named = {"0": {"key": key, "sha256": hashlib.sha256(content).hexdigest(), "step": 3}}
     assert deployment.store.note_checkpoint(foreign.account, foreign.id, 1, {"outputs": named})
 
-    second = deployment.start_worker(SLOW, checkpoint_seconds=OFTEN)
+    second = deployment.start_worker(QUICK, checkpoint_seconds=OFTEN)
     for ended in deployment.finished(*jobs.values()):
         deployment.check(ended)
         (facts,) = resumed(deployment, ended)
@@ -191,7 +198,7 @@ def test_a_job_that_is_suspected_of_crashes_begins_anew(deployment: Deployment) 
     is_saved(deployment, job)
     deployment.workers[0].kill()
     deployment.store.redis.hset(deployment.store.keys("job", job.account, job.id), "crashes", "2")
-    deployment.start_worker(SLOW)
+    deployment.start_worker(QUICK)
     (ended,) = deployment.finished(job)
     deployment.check(ended)
     (facts,) = resumed(deployment, ended)
