@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 
+import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -41,9 +42,12 @@ class Gate:
             check_origin(request, self._origins)
             caller = await asyncio.to_thread(access.identify, request, service.settings, service.store)
         except OmniJobsError as error:
+            # Whoever is refused may be any API's client, and some of them read nothing else.
+            request.state.error_media_type = problems.PLAIN_JSON
             await problems.answer(request, error)(scope, receive, send)
             return
         access.CALLER.set(caller)
+        structlog.contextvars.bind_contextvars(account=caller.account, key=caller.key_id)
         await self._app(scope, receive, send if caller.allowance is None else _telling(send, caller.allowance))
 
 

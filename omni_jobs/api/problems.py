@@ -59,6 +59,8 @@ OPENAI_TYPES_BY_CODE = {errors.ModerationBlocked.code: "image_generation_user_er
 OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 #: Seconds after which a client may try again what is not available now.
 RETRY_AFTER_SECONDS = 2
+#: What the gate may answer before any route.
+GATED = frozenset({401, 403, 429})
 MEDIA_TYPE, PLAIN_JSON = "application/problem+json", "application/json"
 
 
@@ -191,5 +193,12 @@ def methods_at(app: FastAPI, path: str) -> list[str]:
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """OpenAPI's `responses` for these statuses, besides those that every route may give."""
     schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
-    every = {400, 401, 403, 503, *statuses}
-    return {one: {"description": TITLES[one], "content": {MEDIA_TYPE: schema}} for one in sorted(every)}
+    every = {400, 401, 403, 429, 503, *statuses}
+    return {
+        one: {
+            "description": TITLES[one],
+            # The gate answers in plain JSON, a route with problem JSON.
+            "content": dict.fromkeys((MEDIA_TYPE, PLAIN_JSON) if one in GATED else (MEDIA_TYPE,), schema),
+        }
+        for one in sorted(every)
+    }

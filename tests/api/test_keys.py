@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from omni_jobs.api.app import FACES, NATIVE
+from omni_jobs.api.faces.stream_links import STREAMS_PATH
 from omni_jobs.client import Client
 from omni_jobs.errors import Unauthorized
 from omni_jobs.schemas.access import Scope
@@ -78,6 +81,53 @@ def test_accounts_do_not_see_each_other(served: Served, keyed: str) -> None:
         assert bob.get("/v1/jobs").json()["jobs"] == []
         other = bob.post("/v1/jobs", json=job_body(), headers={"idempotency-key": "same"})
         assert (other.status_code, other.json()["account"]) == (201, "bob")
+
+
+#: What a route's parameter may name that belongs to an account.
+OWNED = frozenset({"job_id", "prediction_id", "file_id", "upload_id", "artifact_id", "endpoint_id"})
+
+
+def owned_routes() -> list[tuple[str, str]]:
+    """Methods and paths of every face that name something of an account. Links and new names need no look."""
+    found = []
+    for face in (*FACES, *NATIVE):
+        for route in face.router.routes:
+            names = set(re.findall(r"{(\w+)", route.path))
+            is_new = "PUT" in route.methods and "prediction_id" in names
+            if names & OWNED and not route.path.startswith(STREAMS_PATH) and not is_new:
+                found += [(method, route.path) for method in sorted(route.methods - {"HEAD"})]
+    return found
+
+
+@pytest.fixture(scope="module")
+def of_ann(served: Served, keyed: str) -> dict[str, str]:
+    """One of everything that an account may have."""
+    with with_key(keyed, new_key(served, "ann")) as ann:
+        job = ann.post("/v1/jobs", json=job_body()).json()["id"]
+        artifact = served.succeed(served.claim(job), b"pixels").artifacts[0].id
+        form = {"file": ("a.png", picture(), "image/png")}
+        prediction = {"version": "paper", "input": {"prompt": "a fox"}}
+        return {
+            "job_id": job,
+            "artifact_id": artifact,
+            "upload_id": ann.post("/v1/uploads", files=form).json()["id"],
+            "file_id": ann.post("/v1/files", files=form, data={"purpose": "vision"}).json()["id"],
+            "prediction_id": ann.post("/v1/predictions", json=prediction).json()["id"],
+            "endpoint_id": ann.post("/v1/webhooks", json={"url": "https://a.example/hook"}).json()["id"],
+            "app": "paper",
+        }
+
+
+@pytest.mark.parametrize(("method", "path"), owned_routes())
+def test_no_face_shows_or_changes_what_is_anothers(
+    served: Served, keyed: str, of_ann: dict[str, str], method: str, path: str
+) -> None:
+    place = re.sub(r"{(\w+)[^}]*}", lambda match: of_ann[match[1]], path)
+    with with_key(keyed, new_key(served, "bob")) as bob, with_key(keyed, new_key(served, "ann")) as ann:
+        answer = bob.request(method, place)
+        assert answer.status_code == 404, answer.text
+        if method == "GET" and not path.endswith(("/events", "/stream")):
+            assert ann.get(place).status_code in {200, 202, 307}
 
 
 def test_a_key_may_do_no_more_than_its_scopes(served: Served, keyed: str) -> None:
