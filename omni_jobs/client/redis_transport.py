@@ -164,7 +164,12 @@ def _open_objects(settings: Settings, store: JobStore) -> ObjectStore:
         "access_key_id": settings.storage_access_key,
         "secret_access_key": settings.storage_secret_key,
     }
-    options = {name: secret.get_secret_value() for name, secret in secrets.items() if secret is not None}
+    # A folder has no keys; those may be meant for a bucket that this process uses besides.
+    options = {
+        name: secret.get_secret_value()
+        for name, secret in secrets.items()
+        if secret is not None and url.startswith("s3://")
+    }
     with storage_errors_translated():
         return open_store(url, **options)
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from omni_jobs.bulk.checking import Checker
-from omni_jobs.bulk.manifest import Entry, Line, Problem, Repeat, open_manifest
+from omni_jobs.bulk.manifest import BatchRequest, Entry, Line, Problem, Repeat, open_manifest, read_requests
 from omni_jobs.errors import InvalidRequest, NotFound
 from omni_jobs.media_check import check_picture
 from omni_jobs.schemas import ModelCard
@@ -191,6 +191,34 @@ def test_an_openai_batch_is_read(tmp_path: Path) -> None:
     assert (second.request.task, second.request.images) == ("edit", ("upl_1",))
     bad = [(entry.number, entry.column) for entry in found[2:] if isinstance(entry, Problem)]
     assert bad == [(3, "id"), (4, "size"), (5, "url"), (6, "body")]
+
+
+def test_the_frame_of_a_batchs_lines_is_checked_line_by_line(tmp_path: Path) -> None:
+    good = {"custom_id": "a", "method": "POST", "url": "/v1/images/generations", "body": {"any": "thing"}}
+    wrong: list[dict[str, Any]] = [
+        {"url": "/v1/videos"},
+        {"method": "GET"},
+        {"body": []},
+        {"custom_id": 7},
+        {"custom_id": "a"},
+        {"x": 1},
+    ]
+    path = json_lines(
+        tmp_path, good, *({**good, "custom_id": f"b{n}", **one} for n, one in enumerate(wrong)), good
+    )
+    found = list(read_requests(path, "/v1/images/generations", most=7))
+    assert isinstance(found[0], BatchRequest)
+    assert (found[0].custom_id, found[0].body) == ("a", {"any": "thing"})
+    problems = [(one.number, one.column, one.code) for one in found[1:] if isinstance(one, Problem)]
+    assert problems == [
+        (2, "url", "invalid_request"),
+        (3, "method", "invalid_request"),
+        (4, "body", "invalid_request"),
+        (5, "custom_id", "invalid_request"),
+        (6, "custom_id", "duplicate_custom_id"),
+        (7, "x", "invalid_request"),
+        (8, None, "too_many_tasks"),
+    ]
 
 
 CARD = ModelCard(

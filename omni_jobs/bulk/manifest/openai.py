@@ -1,6 +1,6 @@
 """Files of OpenAI batches: each line a request, `{"custom_id", "method", "url", "body"}`, read as a job.
 
-`docs/bulk.md` says which fields are taken. The API that takes such files reads them here as well.
+`docs/bulk.md` says which fields are taken.
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from omni_jobs.bulk.manifest.requests import framed
 from omni_jobs.errors import InvalidRequest
 from omni_jobs.schemas import JobRequest
 
-#: What a line of such a file has.
-KEYS = {"custom_id", "method", "url", "body"}
 #: Fields of a body that say nothing about the pictures here.
 IGNORED = {"user", "quality", "style", "background", "moderation", "response_format", "stream", "partial_images"}
 Body = Mapping[str, Any]
@@ -31,25 +30,15 @@ def job_of_row(values: Mapping[str, Any]) -> Fields:
     Raises:
         InvalidRequest: a field is missing or unknown, or the endpoint makes no pictures.
     """
-    unknown = next((name for name in values if name not in KEYS), None)
-    missing = next((name for name in sorted(KEYS) if name not in values), None)
-    if unknown or missing:
+    request = framed(0, values)
+    if request.url not in ENDPOINTS:
         raise InvalidRequest(
-            f"`{unknown or missing}` " + ("is no field of a batch's line." if unknown else "is missing."),
-            field=unknown or missing,
-            remedy="A line has custom_id, method, url and body.",
-        )
-    if values["method"] != "POST" or values["url"] not in ENDPOINTS:
-        field = "method" if values["method"] != "POST" else "url"
-        raise InvalidRequest(
-            f"`{field}`: {values[field]!r} cannot be asked for in a batch.",
-            field=field,
-            value=values[field],
+            f"`url`: {request.url!r} makes no pictures.",
+            field="url",
+            value=request.url,
             remedy=f"POST to one of {', '.join(ENDPOINTS)}.",
         )
-    if not isinstance(values["body"], Mapping):
-        raise InvalidRequest("`body` is no JSON object.", field="body", value=values["body"])
-    return {**ENDPOINTS[values["url"]](values["body"]), "id": values["custom_id"]}
+    return {**ENDPOINTS[request.url](request.body), "id": request.custom_id}
 
 
 def _generation(body: Body) -> Fields:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -37,6 +37,15 @@ def read_rows(path: Path) -> Iterator[Row | Problem]:
         NotFound: there is no such file. InvalidRequest: its header cannot be used, or it is no text.
     """
     reader = {".csv": _cells, ".tsv": _cells}.get(path.suffix.lower(), _json_lines)
+    yield from _readable(path, reader)
+
+
+def json_rows(path: Path) -> Iterator[Row | Problem]:
+    """The rows of a JSON Lines file, whatever its name. Raises as `read_rows`."""
+    yield from _readable(path, _json_lines)
+
+
+def _readable(path: Path, reader: Callable[[Path], Iterator[Row | Problem]]) -> Iterator[Row | Problem]:
     try:
         yield from reader(path)
     except OSError as error:
