@@ -10,6 +10,7 @@ import asyncio
 import socket
 import ssl
 from dataclasses import dataclass
+from functools import cache
 from typing import IO
 from urllib.parse import urljoin, urlsplit
 
@@ -117,7 +118,7 @@ class Fetcher:
 
     async def _follow(self, url: str, into: IO[bytes], field: str) -> None:
         client = httpx.AsyncClient(
-            verify=self._trust or ssl.create_default_context(),
+            verify=self._trust or _system_trust(),
             trust_env=False,
             follow_redirects=False,
             timeout=self._timeout_seconds,
@@ -163,6 +164,11 @@ class Fetcher:
     def _check_size(self, size_bytes: int, field: str) -> None:
         if size_bytes > self._max_bytes:
             raise TooLarge(f"`{field}`: it has more than {self._max_bytes} bytes.", field=field)
+
+
+@cache
+def _system_trust() -> ssl.SSLContext:
+    return ssl.create_default_context()
 
 
 def _next(url: str, answer: httpx.Response, field: str) -> str:

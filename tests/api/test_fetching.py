@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from omni_jobs.api.faces.pictures import given_text, stored_all
+from omni_jobs.api.faces.pictures import given_text, stored_all, with_bytes
 from omni_jobs.api.service import Service
 from omni_jobs.errors import Forbidden, InputDownloadFailed, Misconfigured, OmniJobsError, TooLarge
 from omni_jobs.fetching import Fetcher, FetchPolicy
@@ -166,6 +166,10 @@ def test_faces_take_urls_by_the_same_door(served: Served) -> None:
             asyncio.run(stored_all(service, "default", given, served.url, "retry-1")) for _ in range(2)
         )
         assert first == again
+        (mask,) = given
+        assert asyncio.run(with_bytes(service, "default", mask, served.url)).data == picture()
+        ours = given_text(f"{served.url}/v1/uploads/{first[0]}", "mask")
+        assert asyncio.run(with_bytes(service, "default", ours, served.url)) == ours
         assert served.store.upload("default", first[0]).width == 8
         inside = [given_text("http://127.0.0.1:1/a.png", "images.0")]
         with pytest.raises(InputDownloadFailed, match="may be asked"):

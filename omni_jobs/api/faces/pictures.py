@@ -9,9 +9,10 @@ import asyncio
 import base64
 import binascii
 import hashlib
+import io
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from starlette.datastructures import UploadFile
@@ -75,13 +76,31 @@ async def _stored(service: Service, account: str, given: Given, base: str, key: 
         async with service.decoding:
             kept = await asyncio.to_thread(service.keep_picture, account, given.data, given.filename, upload_id)
         return kept.id
-    known = own_id(given.reference, account, base)
-    if known is None and given.reference.startswith(("https://", "http://")):
+    if is_elsewhere(given, account, base):
         return (await service.fetch_picture(account, given.reference, given.field, upload_id)).id
-    known = known or _refused(given)
+    known = own_id(given.reference, account, base) or _refused(given)
     if not known.startswith("file-"):
         return known
     return (await asyncio.to_thread(service.store.file, account, known)).upload or _refused(given)
+
+
+async def with_bytes(service: Service, account: str, given: Given, base: str) -> Given:
+    """A picture by somebody else's URL with its bytes, for a face that must change it first; others as they are.
+
+    Raises:
+        What `Service.fetch_picture` raises.
+    """
+    if not is_elsewhere(given, account, base):
+        return given
+    into = io.BytesIO()
+    await service.fetcher.fetch(given.reference, into, given.field)
+    return replace(given, data=into.getvalue(), reference="")
+
+
+def is_elsewhere(given: Given, account: str, base: str) -> bool:
+    """Whether a picture is named by a URL that is not one of ours."""
+    is_url = given.data is None and given.reference.startswith(("https://", "http://"))
+    return is_url and own_id(given.reference, account, base) is None
 
 
 def own_id(reference: str, account: str, base: str) -> str | None:

@@ -14,7 +14,10 @@ from omni_jobs.schemas import DEFAULT_PRIORITY, JobRequest, ModelCard, nearest, 
 _NO_EFFECT = "accepted, without effect"
 INPUT = Table(
     Field("prompt", note="1 to 32,000 characters"),
-    Field("image_url", note="what to change: a data URI, an id or a link of ours"),
+    Field(
+        "image_url",
+        note="what to change: a data URI, an id or a link of ours, an allowed URL",
+    ),
     Field("image_urls", note="several of them"),
     Field("mask_url", note="white where to repaint"),
     Field("image_size", note="`{width, height}` or `square_hd`, `square`, `portrait_4_3`, ... `landscape_16_9`"),

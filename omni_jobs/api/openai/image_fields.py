@@ -54,7 +54,10 @@ GENERATION = Table(*_COMMON)
 EDIT = Table(
     *_COMMON,
     Field("image", note="one file of a form, or `image[]` for up to 16"),
-    Field("images", note="JSON: `[{image_url}` or `{file_id}]`; data URIs, ids and links of ours"),
+    Field(
+        "images",
+        note="JSON: `[{image_url}` or `{file_id}]`; data URIs, ids and links of ours, allowed URLs",
+    ),
     Field("mask", note="a file, or `{image_url}` or `{file_id}`: transparent where to repaint", kind="object"),
     Field("input_fidelity", "ignored", _NO_EFFECT),
 )

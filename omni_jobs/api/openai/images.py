@@ -18,7 +18,7 @@ from omni_jobs.api.faces.asking import card_for, ended, face_router
 from omni_jobs.api.faces.attaching import Try, try_of
 from omni_jobs.api.faces.failures import answer
 from omni_jobs.api.faces.fields import typed, unfolded
-from omni_jobs.api.faces.pictures import Given, given_file, stored_all
+from omni_jobs.api.faces.pictures import Given, given_file, stored_all, with_bytes
 from omni_jobs.api.openai.image_answers import images_response, outputs
 from omni_jobs.api.openai.image_fields import (
     EDIT,
@@ -79,7 +79,7 @@ async def edit(request: Request, account: Account, service: Served) -> Response:
 
     async def make() -> JobRequest:
         ids = await stored_all(service, account, images, base, key)
-        white = [await _white(service, mask)] if mask else []
+        white = [await _white(service, await with_bytes(service, account, mask, base))] if mask else []
         masks = await stored_all(service, account, white, base, key)
         return job_of(picked, card, images=ids, mask=next(iter(masks), None), is_edit=True, idempotency_key=key)
 

@@ -28,7 +28,10 @@ PREDICTION = Table(
 )
 INPUT = Table(
     Field("prompt", note="1 to 32,000 characters"),
-    Field("image", note="what to change: a data URI, an uploaded file, an id or a link of ours"),
+    Field(
+        "image",
+        note="what to change: a data URI, an uploaded file, an id or a link of ours, an allowed URL",
+    ),
     Field("input_image", note="the same"),
     Field("images", note="several of them"),
     Field("mask", note="white where to repaint"),
