@@ -16,6 +16,9 @@ DOORBELL_TASK = "omni_jobs.doorbell"
 #: The Celery task by which any Celery application submits a job.
 SUBMIT_TASK = "omni_jobs.submit"
 SUBMIT_QUEUE = "omni.submit"
+#: The Celery task and queue of whoever rewrites prompts with a model of its own.
+ENHANCE_TASK = "omni_jobs.enhance"
+ENHANCE_QUEUE = "omni.enhance"
 #: An account is a key part, therefore without colon and slash.
 ACCOUNT_PATTERN = re.compile(r"^[a-zA-Z0-9_.-]{1,64}$")
 
@@ -74,6 +77,10 @@ KEY_PATTERNS: dict[str, str] = {
     "outbox": "outbox",
     "dead_deliveries": "outbox:dead",
     "delivery": "delivery:%s",
+    # String: what an enhancer made of a prompt, by the digest of what it was made from.
+    "revised": "revised:%s:%s",
+    # List: an enhancer's answer to one question, JSON, for whoever waits.
+    "rewritten": "rewritten:%s",
     # Hash by URL: the account's webhook endpoints with secrets of their own, or that are disabled, JSON.
     "endpoints": "endpoints:%s",
     # Hash: an API key without its secret, by id; sorted set of the ids by time of creation.

@@ -95,6 +95,14 @@ class Settings(BaseSettings):
     )
     fetch_timeout_seconds: float = Field(20.0, gt=0, description="Longest time for one picture by URL.")
     max_input_pixels: int = Field(64_000_000, ge=1, description="Largest input picture, decoded.")
+    enhancer_url: str | None = Field(
+        None, description="Who rewrites prompts: an OpenAI-compatible address (http://host:8000/v1), or `queue`."
+    )
+    enhancer_model: str | None = Field(None, description="The model's name at that address.")
+    enhancer_key: SecretStr | None = Field(None, description="Key sent to that address.")
+    enhancer_timeout_seconds: float = Field(
+        20.0, gt=0, le=300, description="After so long a job goes on with its original prompt."
+    )
     api_host: str = Field("127.0.0.1", description="Where the HTTP API listens; any but loopback needs a key.")
     api_port: int = Field(8000, ge=0, le=65535, description="Port of the HTTP API; 0 takes a free one.")
     public_url: str | None = Field(

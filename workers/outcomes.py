@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from omni_jobs.errors import EngineUnavailable, OmniJobsError
-from omni_jobs.schemas import Artifact, JobError, Sharing, Status
+from omni_jobs.schemas import Artifact, Enhancement, JobError, Sharing, Status
 from omni_jobs.store import Claim
 from workers.engine_process import EngineLost, RequestDropped
 
@@ -27,6 +27,7 @@ class Ending:
     artifacts: Sequence[Artifact] = ()
     sharing: Sharing | None = None
     timings: dict[str, float] | None = None
+    enhancement: Enhancement | None = None
     not_before_ms: int | None = None
     count_attempt: bool = True
     crashed: bool = False
@@ -34,7 +35,17 @@ class Ending:
 
     def facts(self) -> dict[str, Any]:
         """Arguments of `JobStore.move`."""
-        names = ["reason", "error", "artifacts", "sharing", "timings", "not_before_ms", "count_attempt", "crashed"]
+        names = (
+            "reason",
+            "error",
+            "artifacts",
+            "sharing",
+            "timings",
+            "enhancement",
+            "not_before_ms",
+            "count_attempt",
+            "crashed",
+        )
         return {name: getattr(self, name) for name in names}
 
     @property

@@ -6,13 +6,11 @@ the engine process as JSON. A row without facts of its own gets them from the pi
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
 
 from omni_jobs.errors import Misconfigured
 from omni_jobs.schemas import nearest
@@ -22,10 +20,8 @@ from workers.engine.config import LORA_CACHE_BYTES, OmniDiffusionConfig
 from workers.known import add_row, known_names, known_row
 from workers.parallel.conflicts import check_spread
 from workers.rules_file import read_rules
+from workers.simulated_source import SIMULATED, simulated_options
 from workers.stepping.cache_config import cache_policy
-
-#: A source that needs no weights: `simulated`, or `simulated?launch_ms=5&row_ms=1`.
-SIMULATED = "simulated"
 
 
 @dataclass(frozen=True)
@@ -33,6 +29,7 @@ class ModelRow:
     """One model: where it comes from, how it runs, what may be asked of it.
 
     `limits` bound parameters by name (`{"num_inference_steps": 50}`); `defaults` fill what a job leaves out.
+    `enhance_instructions`, by task, tell a language model how prompts for this one are written.
     `pipeline_class`, `pre_process`, `post_process` and `output_check` are names: the engine process imports them.
     A forward that takes longer than `call_budget_seconds` means a hung device; loading has its own budget.
     """
@@ -66,6 +63,7 @@ class ModelRow:
     merge_rules: str | Sequence[Mapping[str, Any]] = ()
     max_pixels: int | None = 4096 * 4096
     description: str = ""
+    enhance_instructions: Mapping[str, str] = field(default_factory=dict)
     licence: str | None = None
     lora_folder: str | None = None
     lora_cache_bytes: int = LORA_CACHE_BYTES
@@ -146,17 +144,6 @@ class ModelRow:
     def to_json(self) -> dict[str, Any]:
         """Plain data, as it crosses to the engine process."""
         return asdict(self)
-
-
-def simulated_options(source: str) -> dict[str, Any]:
-    """The options in the query of a `simulated?...` source; numbers become numbers."""
-    options: dict[str, Any] = {}
-    for name, text in parse_qsl(source.partition("?")[2], keep_blank_values=True):
-        try:
-            options[name] = json.loads(text)
-        except ValueError:
-            options[name] = text
-    return options
 
 
 def row_from(name: str, table: Mapping[str, Any]) -> ModelRow:

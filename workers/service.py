@@ -21,6 +21,7 @@ from omni_jobs.schemas import ModelCard
 from omni_jobs.settings import Settings
 from omni_jobs.store import Claim, Ref, connect
 from workers.engine_process import Budget, Replicas
+from workers.enhancing.enhance import open_enhancing
 from workers.housekeeping import Housekeeping
 from workers.leases import Leases
 from workers.lora_folder import open_folder, with_loras
@@ -73,6 +74,7 @@ class WorkerService:
         )
         self.loras = {row.name: open_folder(row, settings, self.spool / "loras") for row in rows}
         self.leases = Leases(self.store, self.id, settings.lease_seconds, lambda: self.engine.is_advancing)
+        self.enhancing = open_enhancing(settings, self.store)
         self.housekeeping = Housekeeping(self)
 
     @property
@@ -83,6 +85,7 @@ class WorkerService:
     def card(self, model: str) -> ModelCard:
         """The card of a model that is ready, with the adapters there are now."""
         card = ModelCard.model_validate(self.engine.models[model].card)
+        card = card.model_copy(update={"enhances_prompts": self.enhancing is not None})
         row = self.engine.models[model].row
         return card if row.lora_folder is None else with_loras(card, self.loras[model].names())
 
@@ -117,6 +120,8 @@ class WorkerService:
         self.leases.close()
         self.engine.close()
         self.objects.close()
+        if self.enhancing is not None:
+            self.enhancing.close()
         self.store.close()
 
     def ring(self, claim: Claim) -> None:

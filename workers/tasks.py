@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, wait
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +20,7 @@ import structlog
 
 from omni_jobs.errors import IllegalMove, NotFound, QueueUnavailable, Superseded
 from omni_jobs.logs import job_context
-from omni_jobs.schemas import Job, OutputOptions, Phase, Progress, Status
+from omni_jobs.schemas import Enhancement, Job, OutputOptions, Phase, Progress, Status
 from omni_jobs.store import Claim
 from workers import media
 from workers.checkpoints import AttemptCheckpoints
@@ -111,6 +112,7 @@ def run_attempt(
 ) -> Ending:
     """Read the inputs into `folder`, render, encode, upload, verify."""
     began = time.monotonic()
+    claim, enhancement = enhanced(service, claim)
     requests = render_requests(service, claim, lease, checkpoints, folder)
     lease.enter(Phase.DENOISE)
     rendered = render(service, claim, lease, checkpoints, requests)
@@ -122,7 +124,27 @@ def run_attempt(
         "render_seconds": round(rendered_at - began, 3),
         "upload_seconds": round(time.monotonic() - rendered_at, 3),
     }
-    return Ending(Status.SUCCEEDED, artifacts=artifacts, sharing=sharing_of(rendered), timings=timings)
+    return Ending(
+        Status.SUCCEEDED,
+        artifacts=artifacts,
+        sharing=sharing_of(rendered),
+        timings=timings,
+        enhancement=enhancement,
+    )
+
+
+def enhanced(service: WorkerService, claim: Claim) -> tuple[Claim, Enhancement | None]:
+    """The claim with the prompt that is to be drawn, and what is to be told of it."""
+    job = claim.request
+    if not job.enhance_prompt:
+        return claim, None
+    if service.enhancing is None:
+        return claim, Enhancement(enhancement_skipped="this worker has nobody who rewrites prompts")
+    own = service.engine.models[job.model].row.enhance_instructions
+    found = service.enhancing.enhance(claim.account, job, own)
+    if found.revised_prompt is None:
+        return claim, found
+    return replace(claim, request=job.model_copy(update={"prompt": found.revised_prompt})), found
 
 
 def render(

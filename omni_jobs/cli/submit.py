@@ -55,6 +55,7 @@ def job_options(function: F) -> F:
         click.option("--format", "form", type=click.Choice(["png", "jpeg", "webp", "mp4", "wav", "flac"])),
         click.option("--quality", type=int),
         click.option("--priority", type=int, help="0 lowest to 9 highest."),
+        click.option("--enhance-prompt", is_flag=True, help="Have the prompt rewritten before it is drawn."),
         click.option("--deterministic", is_flag=True, help="Run alone: bit-identical whatever else runs."),
         click.option("--deadline", help="ISO time after which the result is of no use."),
         click.option("--tag", "tags", multiple=True),

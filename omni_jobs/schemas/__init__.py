@@ -16,6 +16,7 @@ from omni_jobs.schemas.lifecycle import MOVES, SENTENCES, Phase, Status, sources
 from omni_jobs.schemas.record import (
     RECORD_VERSION,
     Artifact,
+    Enhancement,
     Job,
     JobError,
     Progress,
@@ -33,6 +34,7 @@ __all__ = [
     "TERMINAL_EVENTS",
     "Artifact",
     "Deployment",
+    "Enhancement",
     "Event",
     "EventType",
     "Job",

@@ -43,6 +43,7 @@ class ModelCard(Record):
     accepts_mask: bool = False
     inputs: dict[str, PictureRule] = Field(default_factory=dict)
     accepts_negative_prompt: bool = True
+    enhances_prompts: bool = False
     description: str = ""
     licence: str | None = None
     version: int = 1
@@ -65,6 +66,13 @@ class ModelCard(Record):
                 f"`images`: {len(job.images)} given, model `{self.name}` takes at most {self.max_input_images}.",
                 field="images",
                 value=list(job.images),
+            )
+        if job.enhance_prompt and not self.enhances_prompts:
+            raise InvalidRequest(
+                f"`enhance_prompt`: the workers of model `{self.name}` have nobody who rewrites prompts.",
+                field="enhance_prompt",
+                value=True,
+                remedy="Leave it out, or have the operator set OMNI_ENHANCER_URL.",
             )
         for field, allowed in (
             ("mask", self.accepts_mask),

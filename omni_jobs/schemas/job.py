@@ -120,6 +120,7 @@ class JobRequest(Strict):
     seed: Whole | None = Field(None, ge=0, le=MAX_SEED)
     num_outputs: Whole = Field(1, ge=1, le=MAX_OUTPUTS)
     output: OutputOptions = OutputOptions()
+    enhance_prompt: StrictBool = False
     deterministic: StrictBool = False
     preview: StrictBool = False
     priority: Whole = Field(DEFAULT_PRIORITY, ge=0, le=9)

@@ -82,7 +82,14 @@ class Sharing(Record):
     device_seconds: float = 0.0
 
 
-class Job(Record):
+class Enhancement(Record):
+    """What became of `enhance_prompt`: the prompt that was drawn, or why it was the original."""
+
+    revised_prompt: str | None = None
+    enhancement_skipped: str | None = None
+
+
+class Job(Enhancement):
     """The public record of a job."""
 
     id: str

@@ -16,6 +16,7 @@ from omni_jobs.store.keyring import Keyring
 from omni_jobs.store.listing import Listing
 from omni_jobs.store.outbox import Outbox
 from omni_jobs.store.pressure import Pressure
+from omni_jobs.store.rewriting import Rewriting
 from omni_jobs.store.sweeping import Sweeping
 from omni_jobs.store.values import Claim, Delivery, FeedEntry, Outcome, Reconciled, Ref, Ring
 from omni_jobs.store.waking import Waking
@@ -36,7 +37,18 @@ __all__ = [
 
 
 class JobStore(
-    Writing, Listing, Examining, Sweeping, Outbox, Attaching, Files, Waking, Keyring, Allowances, Pressure
+    Writing,
+    Listing,
+    Examining,
+    Sweeping,
+    Outbox,
+    Attaching,
+    Files,
+    Waking,
+    Keyring,
+    Allowances,
+    Pressure,
+    Rewriting,
 ):
     """The whole store; each part stands in a module of its own."""
 

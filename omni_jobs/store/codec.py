@@ -110,6 +110,7 @@ def job_of(fields: Fields, progress: str | bytes | None = None) -> Job:
         error=JobError.model_validate(result["error"]) if "error" in result else None,
         sharing=Sharing.model_validate(result["sharing"]) if "sharing" in result else None,
         timings=result.get("timings", {}),
+        **result.get("enhancement", {}),
         retry_of=fields.get("retry_of"),
         sequence=int(fields["sequence"]),
     )

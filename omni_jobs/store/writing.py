@@ -12,7 +12,17 @@ from typing import Any
 
 from omni_jobs.errors import IdempotencyMismatch, IllegalMove, NotFound, OmniJobsError, QueueFull, Superseded
 from omni_jobs.names import new_id
-from omni_jobs.schemas import Artifact, Job, JobError, JobRequest, Progress, Sharing, Status, sources_of
+from omni_jobs.schemas import (
+    Artifact,
+    Enhancement,
+    Job,
+    JobError,
+    JobRequest,
+    Progress,
+    Sharing,
+    Status,
+    sources_of,
+)
 from omni_jobs.schemas.access import Limits
 from omni_jobs.store.allowances import NO_LIMITS, quota_error
 from omni_jobs.store.codec import Fields, claim_of, compact, job_of, new_fields, record_of
@@ -132,21 +142,21 @@ class Writing(StoreCore):
         artifacts: Sequence[Artifact] = (),
         sharing: Sharing | None = None,
         timings: dict[str, float] | None = None,
+        enhancement: Enhancement | None = None,
         not_before_ms: int | None = None,
         count_attempt: bool = True,
         crashed: bool = False,
         reason: str = "",
     ) -> Job:
-        """Moves a job; the one door to every status but the first and `running`.
+        """Moves a job and returns it; the one door to every status but the first and `running`.
+
+        A hand back whose last attempt is spent ends `FAILED` instead.
 
         Args:
             attempt: the caller's fencing token; workers always give it.
             not_before_ms: with `QUEUED`: hold the job until then.
             count_attempt: False gives the attempt back (drain, an innocent neighbour); its number stays used.
             crashed: the device process died while this job was in the executing batch.
-
-        Returns:
-            The job after the move. A hand back whose last attempt is spent ends `FAILED` instead.
 
         Raises:
             IllegalMove, Superseded (the attempt is not current), NotFound, QueueUnavailable.
@@ -157,7 +167,7 @@ class Writing(StoreCore):
             "to": to.value,
             "sources": [source.value for source in sources_of(to)],
             "attempt": attempt,
-            "set": _result_parts(error, artifacts, sharing, timings),
+            "set": _result_parts(error, artifacts, sharing, timings, enhancement),
             "outputs": len(artifacts),
             "device_seconds": None if sharing is None else sharing.device_seconds,
             "not_before_ms": not_before_ms,
@@ -212,6 +222,7 @@ def _result_parts(
     artifacts: Sequence[Artifact],
     sharing: Sharing | None,
     timings: dict[str, float] | None,
+    enhancement: Enhancement | None,
 ) -> dict[str, str]:
     """What a move brings, each part as JSON text; absent parts are left out."""
     parts: dict[str, Any] = {
@@ -219,6 +230,7 @@ def _result_parts(
         "artifacts": [one.model_dump(mode="json", exclude_defaults=True) for one in artifacts] or None,
         "sharing": sharing and sharing.model_dump(mode="json", exclude_defaults=True),
         "timings": timings or None,
+        "enhancement": enhancement and enhancement.model_dump(mode="json", exclude_none=True),
     }
     return {name: compact(part) for name, part in parts.items() if part is not None}
 

@@ -46,7 +46,7 @@ MODEL_KEYS = {
     "load_format": "How the weights come: `default` is a diffusers folder of safetensors.",
     "custom_pipeline_args": "Arguments of a custom pipeline.",
     "worker_extension_cls": "A class, by its qualified name, whose methods the worker of each device gets.",
-    "executor": "`uni`, `mp`, `simulated`, or the qualified name of an executor class.",
+    "executor": "`uni`, `mp`, `vllm-omni`, `simulated`, or the qualified name of an executor class.",
     "num_gpus": "Devices that one copy of the model spans; as many as `parallel_config` needs, if absent.",
     "parallel_config": "How the model is spread over them: weights, tokens, rows, tiles"
     " ([parallelism](parallelism.md)).",
@@ -70,6 +70,8 @@ MODEL_KEYS = {
     "limits": "Greatest value of a parameter, by name.",
     "merge_rules": "Ways of merging proved offline: the JSON file of `Omni.proven_rules`, or its content.",
     "max_pixels": "Greatest width times height of an output.",
+    "enhance_instructions": "How a language model is told to rewrite prompts, by task: `{generate = \"...\"}`"
+    " ([vLLM](vllm.md)).",
     "description": "Shown in the catalogue; the pipeline class's own words if empty.",
     "licence": "Shown in the catalogue.",
     "lora_folder": "Where jobs find LoRA adapters: a folder of `.safetensors`, or `s3://bucket/prefix?...`.",

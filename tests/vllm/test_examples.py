@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 
 from tests.docs.conftest import size
 from tests.docs.pages import ROOT
+from tests.enhancing.chat_server import chat_server
+from tests.executors.test_vllm_omni import STANDIN
 from tests.vllm.conftest import TinyModels
 
 FOLDER = ROOT / "examples" / "vllm"
@@ -36,3 +39,27 @@ def test_every_example_is_run_and_listed() -> None:
     for path in FOLDER.glob("*.py"):
         assert f'"{path.name}"' in tests
         assert f"(vllm/{path.name})" in listed
+
+
+def test_a_prompt_is_rewritten(tmp_path: Path) -> None:
+    with chat_server() as chat:
+        told = {"OMNI_ENHANCER_URL": chat.url, "OMNI_ENHANCER_MODEL": "writer", "OMNI_DATA_DIR": str(tmp_path)}
+        own = {name: value for name, value in os.environ.items() if not name.startswith("OMNI_")}
+        command = [sys.executable, "-m", "omni_jobs.cli", "up", "--model", "shapes=simulated", "--port", "0"]
+        with subprocess.Popen(command, env=own | told, stdout=subprocess.PIPE, text=True) as service:
+            try:
+                assert service.stdout is not None
+                api = service.stdout.readline().split()[1]
+                said = run(tmp_path, "enhanced_prompt.py", api)
+            finally:
+                service.terminate()
+                service.wait(60)
+    assert said.splitlines() == ["asked: a red star", "drawn: a red star, golden light"]
+
+
+def test_vllm_omni_behind_our_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a stand-in for vLLM-Omni, whose own engine needs a GPU."""
+    monkeypatch.setenv("PYTHONPATH", f"{STANDIN}:{ROOT}")
+    said = run(tmp_path, "omni_executor.py", "somebody/model", "a fox", "a broken one")
+    assert "0.png 64 64" in said
+    assert "the stage failed" in said

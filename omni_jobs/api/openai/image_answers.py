@@ -16,7 +16,7 @@ def images_response(job: Job, pictures: Sequence[str | None]) -> dict[str, Any]:
 
     Beside OpenAI's fields: `id` is the native job, and each picture tells its own id, seed and size.
     """
-    data = [_image(one, text) for one, text in zip(outputs(job), pictures, strict=True)]
+    data = [_image(one, text, job.revised_prompt) for one, text in zip(outputs(job), pictures, strict=True)]
     ended = job.finished_at or job.created_at
     return {"id": job.id, "created": int(ended.timestamp()), "data": data, **_look(job), "usage": usage(job)}
 
@@ -32,7 +32,7 @@ def completed_event(job: Job, artifact: Artifact, picture: str) -> tuple[str, di
     """Name and data of one finished picture."""
     name = f"{EVENT_KIND[job.request.task]}.completed"
     told = {"type": name, "created_at": _now_of(job), **_look(job), "usage": usage(job)}
-    return name, told | _image(artifact, picture) | {"job": job.id}
+    return name, told | _image(artifact, picture, job.revised_prompt) | {"job": job.id}
 
 
 def usage(job: Job) -> dict[str, Any]:
@@ -53,11 +53,11 @@ def outputs(job: Job) -> list[Artifact]:
     return [one for one in job.artifacts if one.kind == "output"]
 
 
-def _image(artifact: Artifact, picture: str | None) -> dict[str, Any]:
+def _image(artifact: Artifact, picture: str | None, revised_prompt: str | None) -> dict[str, Any]:
     return {
         "b64_json": picture,
         "url": artifact.url if picture is None else None,
-        "revised_prompt": None,
+        "revised_prompt": revised_prompt,
         "id": artifact.id,
         "seed": artifact.seed,
         "width": artifact.width,

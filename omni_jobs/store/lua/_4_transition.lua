@@ -11,7 +11,7 @@ local KEPT = {
   'finished_ms', 'sequence', 'ttl_seconds', 'retry_of', 'idempotency',
 }
 -- What a result is made of; each is JSON text.
-local RESULT_PARTS = {'artifacts', 'error', 'sharing', 'timings'}
+local RESULT_PARTS = {'artifacts', 'enhancement', 'error', 'sharing', 'timings'}
 
 local function wants(hook, type)
   for _, wanted in ipairs(hook.events) do

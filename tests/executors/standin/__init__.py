@@ -1,0 +1,1 @@
+"""Packages that stand in for others: put this folder on the path."""
