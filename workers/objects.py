@@ -1,12 +1,14 @@
 """The worker's edge to the object store: opens it, reads inputs, writes outputs, in our own errors.
 
 Answers that may be better a moment later are asked for again, with a growing pause, for as long as the attempt is
-still ours. Nothing here holds the device.
+still ours. Nothing here holds the device; a slot that waits claims nothing, so an outage fills the slots, no more.
 """
 
 from __future__ import annotations
 
 import hashlib
+import random
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -23,8 +25,10 @@ from workers.media import Encoded
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-#: Pauses in seconds before an upload or download is tried again.
-PAUSES_SECONDS = (0.2, 1.0, 3.0, 10.0, 30.0)
+#: First and longest pause in seconds before an upload or download is tried again; each is three times the last.
+PAUSES_SECONDS = (0.2, 30.0)
+#: How long one is tried in all: less than a lease's budgets for the phases in which that happens.
+PATIENCE_SECONDS = 480.0
 
 
 def open_objects(settings: Settings) -> ObjectStore:
@@ -98,16 +102,20 @@ def write_output(objects: ObjectStore, key: str, encoded: Encoded, metadata: dic
 
 
 def persist(act: Callable[[], T], lease: Lease) -> T:
-    """Do it, again after each pause while the store's error is retryable and the attempt is ours."""
-    for pause in PAUSES_SECONDS:
+    """Do it, again after growing pauses while the error is retryable, the attempt goes on and patience lasts.
+
+    Pauses are drawn at random, so that many slots do not come back all at once to a store that has just recovered.
+    """
+    pause, ends = PAUSES_SECONDS[0], time.monotonic() + PATIENCE_SECONDS
+    while True:
         try:
             return act()
         except StorageError as error:
-            if not error.retryable or lease.lost.is_set():
+            if not error.retryable or lease.stopped.is_set() or time.monotonic() >= ends:
                 raise
             log.warning("object store: trying again", error=str(error), pause_seconds=pause)
-        lease.stopped.wait(pause)
-    return act()
+        lease.stopped.wait(pause * random.uniform(0.5, 1.5))
+        pause = min(3 * pause, PAUSES_SECONDS[1])
 
 
 def _translated(error: StorageError) -> OmniJobsError:
