@@ -73,6 +73,8 @@ class StoreMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "store"):
+            damage = [one for ref in self.store.named_jobs() for one in self.store.examine(ref)]
+            assert damage + self.store.examine_counts() == [], "fsck finds damage that no call may do"
             keys = list(self.store.redis.scan_iter(f"{self.keys.prefix}:*", count=1000))
             if keys:
                 self.store.redis.delete(*keys)
