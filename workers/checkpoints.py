@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,15 @@ CONTENT_TYPE = "application/octet-stream"
 
 @dataclass(frozen=True)
 class Stored:
-    """What a job's record says of one output's checkpoint."""
+    """What a job's record says of one output's checkpoint.
+
+    `crashes` counts attempts that took it up and died in the executing batch before there was a newer one.
+    """
 
     key: str
     sha256: str
     step: int
+    crashes: int = 0
 
 
 class AttemptCheckpoints:
@@ -48,6 +52,7 @@ class AttemptCheckpoints:
         self._claim = claim
         self._log = log.bind(account=claim.account, job=claim.job_id, attempt=claim.attempt)
         self._stored = read_pointer(claim.checkpoint)
+        self._taken_up: dict[int, Stored] = {}
         self._leaves_objects = claim.checkpoint is not None
         self._changed = threading.Condition()
         self._fresh: dict[int, tuple[SpoolFile, int]] = {}
@@ -59,13 +64,13 @@ class AttemptCheckpoints:
     def fetch(self, output: int, folder: Path, lease: Lease) -> SpoolFile | None:
         """The checkpoint from which this output goes on, spooled; None if there is none, or none that is right.
 
-        A suspect begins anew: what it is saved in may be what kills the process.
+        One that may be what kills the engine process is given up: from its start the job may run well.
         """
         known = self._stored.get(output)
         if known is None:
             return None
-        if self._claim.crashes >= ALONE_AFTER_CRASHES:
-            self._hear_resumed(output, 0, f"the engine process died {self._claim.crashes} times with this job")
+        if known.crashes >= ALONE_AFTER_CRASHES:
+            self._hear_resumed(output, 0, f"the engine process died {known.crashes} times after it was taken up")
             return None
         try:
             content = persist(lambda: self._service.objects.get(known.key), lease)
@@ -75,6 +80,7 @@ class AttemptCheckpoints:
         if hashlib.sha256(content).hexdigest() != known.sha256:
             self._hear_resumed(output, 0, "its digest is not the recorded one")
             return None
+        self._taken_up[output] = known
         return write_spool(folder, content, (len(content),))
 
     def hear(self, output: int, message: Mapping[str, Any]) -> None:
@@ -97,6 +103,20 @@ class AttemptCheckpoints:
             except QueueUnavailable:
                 return  # said the next time
             self._resumed.pop(0)
+
+    def suspect(self) -> None:
+        """The engine process died while it computed this attempt: say so of what the attempt began with."""
+        held = {
+            output: replace(one, crashes=one.crashes + 1) if one is self._taken_up.get(output) else one
+            for output, one in self._stored.items()
+        }
+        if held != self._stored:
+            try:
+                self._service.store.note_checkpoint(
+                    self._claim.account, self._claim.job_id, self._claim.attempt, pointer_to(held)
+                )
+            except QueueUnavailable as error:
+                self._log.warning("checkpoint not suspected", error=str(error))
 
     def settle(self, seconds: float) -> None:
         """Wait, at most so long, until what the engine has told of is stored and in the record."""

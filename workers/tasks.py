@@ -24,7 +24,7 @@ from omni_jobs.schemas import Enhancement, Job, OutputOptions, Phase, Progress, 
 from omni_jobs.store import Claim
 from workers import media
 from workers.checkpoints import AttemptCheckpoints
-from workers.engine_process import Rendered, RenderRequest, RequestDropped, SpoolFile
+from workers.engine_process import EngineLost, Rendered, RenderRequest, RequestDropped, SpoolFile
 from workers.inputs import render_requests
 from workers.leases import Lease
 from workers.outcomes import Ending, ending_of
@@ -102,6 +102,8 @@ def ending_of_attempt(
         with TemporaryDirectory(prefix="attempt-", dir=service.spool, ignore_cleanup_errors=True) as folder:
             return run_attempt(service, claim, lease, checkpoints, Path(folder))
     except Exception as error:
+        if isinstance(error, EngineLost) and error.blamed:
+            checkpoints.suspect()
         ending = ending_of(error, claim, worker=service.id, is_draining=service.is_draining)
         log.log(ending.log_level, "attempt without outputs", error=str(error), exc_info=ending.is_unexpected)
         return ending

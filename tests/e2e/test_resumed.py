@@ -191,18 +191,26 @@ def test_a_checkpoint_that_is_no_good_costs_time_and_is_named(deployment: Deploy
     deployment.until(lambda: not list(deployment.objects.list("checkpoints/")))
 
 
-def test_a_job_that_is_suspected_of_crashes_begins_anew(deployment: Deployment) -> None:
-    """Its checkpoint may be what kills the engine process, and must not poison it."""
+def test_a_checkpoint_that_may_be_what_kills_the_engine_process_is_given_up(deployment: Deployment) -> None:
     deployment.start_worker(SLOW, checkpoint_seconds=OFTEN)
     job = deployment.submit("fox", STEPS)
     is_saved(deployment, job)
     deployment.workers[0].kill()
-    deployment.store.redis.hset(deployment.store.keys("job", job.account, job.id), "crashes", "2")
+    second = deployment.start_worker("simulated?launch_ms=500", checkpoint_seconds=0)
+    killed = set[Any]([None])
+    for crashes in (1, 2):
+        deployment.until(lambda: len(resumed(deployment, job)) == crashes)  # noqa: B023
+        deployment.until(lambda: deployment.worker(second).details["engine_process"] not in killed)  # type: ignore[union-attr]
+        killed.add(deployment.engine_process(second))
+        os.kill(deployment.engine_process(second), signal.SIGKILL)
+        deployment.until(lambda: f'"crashes":{crashes}' in str(pointer(deployment, job)))  # noqa: B023
+    deployment.workers[1].kill()
     deployment.start_worker(QUICK)
     (ended,) = deployment.finished(job)
     deployment.check(ended)
-    (facts,) = resumed(deployment, ended)
-    assert (facts["step"], "died 2 times" in facts["refused"]) == (0, True)
+    went_on = resumed(deployment, ended)
+    assert [facts["step"] > 0 for facts in went_on[:2]] == [True, True]
+    assert (went_on[-1]["step"], "died 2 times" in went_on[-1]["refused"]) == (0, True)
 
 
 def test_storage_that_takes_no_checkpoint_costs_the_job_nothing_else(deployment: Deployment) -> None:
