@@ -29,6 +29,10 @@ try: install  ## One picture and no server: make try PROMPT="a red circle on whi
 test: install  ## The tests, at most ten minutes on two cores
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow and not gpu and not chaos and not browser and not vllm'
 
+.PHONY: test-gpu
+test-gpu: install  ## What only a CUDA device can do; without one each test says what it needs and is skipped
+	$(BIN)/python -m pytest -m gpu tests/gpu
+
 check: install  ## Lint, format, types, architecture
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
