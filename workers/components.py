@@ -31,6 +31,8 @@ DTYPES = {
 }
 #: Libraries whose classes a pipeline's index may name.
 LIBRARIES = ("diffusers", "transformers")
+#: Entries of `weights_sources` that are added to a loaded pipeline instead (see `ip_adapter`).
+NO_COMPONENTS = ("ip_adapter",)
 SOURCE_KEYS = ("source", "subfolder", "variant")
 
 
@@ -53,6 +55,12 @@ def torch_dtypes(dtype: str | Mapping[str, str] | None) -> torch.dtype | dict[st
     return found["default"] if len(found) == 1 else found
 
 
+def component_dtype(dtype: str | Mapping[str, str] | None, component: str) -> torch.dtype:
+    """The dtype of one component; see `torch_dtypes`."""
+    dtypes = torch_dtypes(dtype)
+    return dtypes.get(component, dtypes["default"]) if isinstance(dtypes, dict) else dtypes
+
+
 def other_components(
     kind: Any, source: str, revision: str | None, od_config: OmniDiffusionConfig
 ) -> dict[str, Any]:
@@ -68,13 +76,13 @@ def other_components(
     if not od_config.weights_sources:
         return {}
     index = kind.load_config(source, revision=revision)
-    dtypes = torch_dtypes(od_config.dtype)
     found = {}
     for name, given in od_config.weights_sources.items():
-        dtype = dtypes.get(name, dtypes["default"]) if isinstance(dtypes, dict) else dtypes
-        component = _class_of(name, index, kind)
+        if name in NO_COMPONENTS:
+            continue
+        component, dtype = _class_of(name, index, kind), component_dtype(od_config.dtype, name)
         many = given if isinstance(given, list) else [given]
-        made = [_component(name, component, one, dtype) for one in many]
+        made = [load_component(name, component, one, dtype) for one in many]
         found[name] = made if isinstance(given, list) else made[0]
     return found
 
@@ -101,7 +109,8 @@ def _class_of(name: str, index: Mapping[str, Any], kind: Any) -> Any:
     return getattr(importlib.import_module(library), class_name)
 
 
-def _component(name: str, kind: Any, given: Any, dtype: torch.dtype) -> Any:
+def load_component(name: str, kind: Any, given: Any, dtype: torch.dtype) -> Any:
+    """One component of this class from its entry in `weights_sources`; see `other_components`."""
     field = f"weights_sources.{name}"
     table = {"source": given} if isinstance(given, str) else dict(given)
     for key in table.keys() - SOURCE_KEYS:

@@ -16,6 +16,7 @@ from workers.acceleration.quantizing import quantized
 from workers.components import other_components, torch_dtypes
 from workers.engine.config import OmniDiffusionConfig
 from workers.engine.executor import resolve_obj_by_qualname
+from workers.ip_adapter import add_ip_adapter
 from workers.parallel.degrees import parallel_config
 from workers.weights import fill
 
@@ -42,6 +43,7 @@ def load_pipeline(od_config: OmniDiffusionConfig) -> Any:
     source, _, revision = od_config.model.partition("@")
     _check_source(source)
     pipeline = _from_pretrained(kind or DiffusionPipeline, source, revision or None, od_config)
+    add_ip_adapter(pipeline, od_config)
     device = device_of(od_config)
     # Weights that are to be divided go to the device piece by piece, when they are.
     is_divided = parallel_config(od_config.parallel_config).tensor_parallel_size > 1

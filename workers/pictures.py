@@ -22,7 +22,7 @@ CONTROL = "control_image"
 #: Parameters of calls whose `image` is such a picture, if they have no argument of that name.
 CONTROL_SCALES = frozenset({"controlnet_conditioning_scale", "adapter_conditioning_scale"})
 #: Pictures that a call cannot do without, though its signature says that they may be left out.
-NEEDED = frozenset({CONTROL, "control_mask", "conditioning_frames", "control_video"})
+NEEDED = frozenset({CONTROL, "control_mask", "conditioning_frames", "control_video", "ip_adapter_image"})
 #: Pictures for an adapter that the pipeline may not have.
 OF_IP_ADAPTER = frozenset({"ip_adapter_image", "negative_ip_adapter_image"})
 #: Arguments that some calls annotate as tensors and give to an image processor all the same.

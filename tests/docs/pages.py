@@ -60,7 +60,8 @@ MODEL_KEYS = {
     "trust_remote_code": "Whether code of the model's own may run: trust its author with the machine.",
     "options": "Options of the executor.",
     "weights_sources": "Components from elsewhere: `{transformer = \"owner/name@revision\"}`, or a table of `source`, "
-    "`subfolder`, `variant`; a list of them for several, such as control networks.",
+    "`subfolder`, `variant`; a list of them for several, such as control networks. `ip_adapter` is an"
+    " image prompt adapter.",
     "pre_process": "Qualified name of a function that makes the model's function for input pictures.",
     "post_process": "Qualified name of a function that makes the model's function for outputs.",
     "output_check": "Qualified name of a function that makes the model's function that may refuse outputs"
