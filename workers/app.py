@@ -12,6 +12,7 @@ import threading
 import time
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,8 @@ def main(
         configure_logs(settings.log_format, settings.log_level)
         if settings.notice_command is not None:
             heed_notices(settings.notice_command)
-        service = WorkerService(settings, read_rows(config or settings.config, models, caps), name)
+        read = partial(read_rows, config or settings.config, models, caps)
+        service = WorkerService(settings, read(), name, read)
     except OmniJobsError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(EXIT_UNAVAILABLE if isinstance(error, Unavailable) else EXIT_MISCONFIGURED)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from omni_jobs import __version__, queue
-from omni_jobs.errors import OmniJobsError
+from omni_jobs.errors import Misconfigured, OmniJobsError
 from omni_jobs.schemas import Deployment, ModelCard, WorkerInfo
 from workers.engine_process import Action
 from workers.engine_process.state import MOVING
@@ -40,6 +40,7 @@ class Housekeeping:
         self._service = service
         self._started_at = datetime.now(UTC)
         self._published: dict[str, ModelCard] = {}
+        self._refusals: dict[str, str] = {}
         self._next_sweep = 0.0
         self._news = threading.Event()
         self._closing = threading.Event()
@@ -84,14 +85,26 @@ class Housekeeping:
             log.warning("goodbye not heard", error=str(error))
 
     def _hear_changes(self) -> None:
-        """An operator may load, unload, wake models, or put them to sleep (`omni-jobs workers models`)."""
+        """An operator may load, unload, reload, wake models, or put them to sleep (`omni-jobs workers models`)."""
         engine = self._service.engine
         for action, model in self._service.store.take_changes(self._service.id):
             if model not in engine.models or action not in list(Action):
                 log.warning("change not understood", action=action, model=model)
                 continue
             log.info("asked to change a model", action=action, model=model)
-            engine.change(Action(action), model)
+            if action == Action.RELOAD:
+                self._reload(model)
+            else:
+                engine.change(Action(action), model)
+
+    def _reload(self, model: str) -> None:
+        """What the configuration says wrongly is told beside the model, which goes on as it was."""
+        self._refusals.pop(model, None)
+        try:
+            self._service.reload(model)
+        except Misconfigured as error:
+            self._refusals[model] = str(error)
+            log.error("model is not reloaded", model=model, error=str(error))
 
     def _hear_drain(self) -> None:
         """An operator may ask this worker to hand its jobs back and end (`omni-jobs workers drain`)."""
@@ -122,7 +135,7 @@ class Housekeeping:
     def _told(self, name: str, phase: str) -> str:
         """A model's phase as others see it: ready only once its card is there."""
         unpublished = phase == "ready" and name not in self._published
-        return "loading" if unpublished or phase in MOVING else phase
+        return "loading" if unpublished or phase in (*MOVING, "reloading") else phase
 
     def _details(self) -> dict[str, Any]:
         engine = self._service.engine
@@ -135,7 +148,7 @@ class Housekeeping:
             "engine_process": engine.process_id,
             "engines": engine.each,
             "versions": versions,
-            "errors": errors,
+            "errors": errors | self._refusals,
         }
 
     def _publish(self) -> None:

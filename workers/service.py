@@ -9,7 +9,7 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
@@ -39,8 +39,14 @@ ALONE_AFTER_CRASHES = 2
 class WorkerService:
     """Everything that one worker process owns."""
 
-    def __init__(self, settings: Settings, rows: Sequence[ModelRow], name: str | None = None) -> None:
-        """Open store and objects, both checked.
+    def __init__(
+        self,
+        settings: Settings,
+        rows: Sequence[ModelRow],
+        name: str | None = None,
+        read_rows: Callable[[], Sequence[ModelRow]] | None = None,
+    ) -> None:
+        """Open store and objects, both checked. `read_rows` reads the operator's configuration once more.
 
         Raises:
             Misconfigured, QueueUnavailable, StorageUnavailable: with the remedy.
@@ -52,6 +58,7 @@ class WorkerService:
                 remedy="Give --model NAME=SOURCE or --config omni.toml.",
             )
         self.settings = settings
+        self._read_rows = read_rows or (lambda: rows)
         self.id = name or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
         self.store = connect(settings)
         self.objects = open_objects(settings)
@@ -123,6 +130,18 @@ class WorkerService:
         if self.enhancing is not None:
             self.enhancing.close()
         self.store.close()
+
+    def reload(self, model: str) -> None:
+        """Load a model anew as the operator's configuration says by now; what runs on it ends first.
+
+        Raises:
+            Misconfigured: the configuration does not hold the model, or cannot be read.
+        """
+        row = next((row for row in self._read_rows() if row.name == model), None)
+        if row is None:
+            raise Misconfigured(f"The configuration has no model `{model}` any more.", field=f"models.{model}")
+        self.loras[model] = open_folder(row, self.settings, self.spool / "loras")
+        self.engine.reload(row)
 
     def ring(self, claim: Claim) -> None:
         """Ring for a job that went back to the queue."""

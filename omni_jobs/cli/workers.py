@@ -21,9 +21,9 @@ from omni_jobs.schemas import WorkerInfo, nearest
 if TYPE_CHECKING:
     from omni_jobs.store import JobStore
 
-#: Pause between two looks at a worker, and the time by which it has surely heard a wish.
+#: Pause between two looks at a worker, and the beats after which one has surely heard a wish and told its effect.
 LOOK_SECONDS = 0.2
-HEARD_SECONDS = 3.0
+HEARD_BEATS = 2
 
 
 @click.group()
@@ -73,6 +73,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "wake": ("ready",),
     "sleep": ("asleep", "unloaded"),
     "unload": ("unloaded",),
+    "reload": ("ready",),
 }
 
 
@@ -83,9 +84,10 @@ CHANGES: dict[str, tuple[str, ...]] = {
 @click.option("--timeout", type=click.FloatRange(0), default=600.0, show_default=True, help="Seconds to wait.")
 @command
 def change_model(cli: Cli, worker_id: str, action: str | None, model: str | None, timeout: float) -> None:
-    """A worker's models and their states; or load, unload, sleep or wake one of them.
+    """A worker's models and their states; or load, unload, sleep, wake or reload one of them.
 
-    A model that is asleep or unloaded is brought back by itself when a job asks for it.
+    A model that is asleep or unloaded is brought back by itself when a job asks for it. To reload a model is to
+    free it and load it as the worker's omni.toml says by now; what runs on it ends first, and its jobs wait.
     """
     with opened_store(cli) as store:
         found = _find({one.id: one for one in store.workers()}, worker_id)
@@ -94,7 +96,7 @@ def change_model(cli: Cli, worker_id: str, action: str | None, model: str | None
                 remedy = nearest(model or "", found.models)
                 raise NotFound(f"Worker {worker_id} has no model {model!r}.", field="model", remedy=remedy)
             store.ask_for_change(worker_id, action, model)
-            found = _wait_for(store, worker_id, model, CHANGES[action], time.monotonic() + timeout)
+            found = _wait_for(store, found, model, action, time.monotonic() + timeout)
     if cli.as_json:
         show.print_json({"worker": found.id, "models": found.models})
         return
@@ -102,23 +104,25 @@ def change_model(cli: Cli, worker_id: str, action: str | None, model: str | None
         click.echo(f"{name}  {state}")
 
 
-def _wait_for(store: JobStore, worker_id: str, model: str, states: tuple[str, ...], ends: float) -> WorkerInfo:
-    """The worker once its model is in one of these states.
+def _wait_for(store: JobStore, asked: WorkerInfo, model: str, action: str, ends: float) -> WorkerInfo:
+    """The worker once its model is as was asked for.
 
     Raises:
-        ExecutionFailed: the model failed. TimeoutError: it took longer.
+        ExecutionFailed: the model failed, or was refused. TimeoutError: it took longer.
     """
-    asked = time.monotonic()
+    beats = set[datetime]()
     while True:
-        found = _find({one.id: one for one in store.workers()}, worker_id)
-        heard = time.monotonic() - asked > HEARD_SECONDS
-        if found.models[model] in states:
+        found = _find({one.id: one for one in store.workers()}, asked.id)
+        beats |= {found.beat_at} - {asked.beat_at}
+        heard, state = len(beats) >= HEARD_BEATS, found.models[model]
+        reason = found.details.get("errors", {}).get(model)
+        if heard and (state == "failed" or (action == "reload" and state != "loading" and reason)):
+            raise ExecutionFailed(f"Model {model} failed: {reason or 'it does not load'}")
+        # Before a reload the model is in the same state as after it.
+        if state in CHANGES[action] and (heard or action != "reload"):
             return found
-        if found.models[model] == "failed" and heard:
-            reason = found.details.get("errors", {}).get(model, "it does not load")
-            raise ExecutionFailed(f"Model {model} failed: {reason}")
         if time.monotonic() > ends:
-            raise TimeoutError(f"Model {model} is still {found.models[model]}; it changes when its jobs allow.")
+            raise TimeoutError(f"Model {model} is still {state}; it changes when its jobs allow.")
         time.sleep(LOOK_SECONDS)
 
 

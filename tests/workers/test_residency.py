@@ -63,6 +63,15 @@ def test_where_sleeping_frees_nothing_models_are_unloaded() -> None:
     assert plan(Action.SLEEP, "a", holdings, Budget(10)).moves == (Move(Action.SLEEP, "a"),)  # asked for by name
 
 
+def test_a_reloaded_model_comes_to_rest_first_and_needs_room_as_any_other() -> None:
+    holdings = [holding("a", DEVICE, is_busy=True), holding("b", DEVICE), holding("c", NOWHERE)]
+    assert plan(Action.RELOAD, "a", holdings, Budget(20)) == Plan(waits_for=frozenset({"a"}))
+    in_place = plan(Action.RELOAD, "b", holdings, Budget(20))
+    assert (in_place.moves, in_place.leaving) == ((Move(Action.RELOAD, "b"),), frozenset({"b"}))
+    from_afar = plan(Action.RELOAD, "c", holdings, Budget(20))
+    assert from_afar.moves == (Move(Action.SLEEP, "b"), Move(Action.RELOAD, "c"))
+
+
 def test_host_memory_is_bounded_too() -> None:
     holdings = [holding("a", DEVICE, used=3), holding("old", HOST, used=1), holding("new", HOST, used=2)]
     decided = plan(Action.SLEEP, "a", holdings, Budget(10, 20))

@@ -109,7 +109,7 @@ class EngineChild:
             case "cancel" | "hand_back" as kind:
                 self._cancel(message["request_id"], saves=kind == "hand_back")
             case "change":
-                self._residents.ask(Action(message["action"]), message["model"])
+                self._residents.ask(Action(message["action"]), message["model"], ModelRow(**message["row"]))
         self._wake.set()
 
     def _load(self, row: ModelRow, rules: Sequence[Mapping[str, Any]]) -> tuple[DiffusionEngine, ServedModel]:

@@ -57,7 +57,7 @@ class EngineProcess:
         self._spool = spool
         facts: dict[str, Any] = {"spool": str(spool), "caps": caps and str(caps)}
         facts |= {"budget": asdict(budget or Budget()), "checkpoint_seconds": checkpoint_seconds}
-        self._setup = {"kind": "configure", "rows": [row.to_json() for row in rows], **facts}
+        self._setup = {"kind": "configure", **facts}
         self._on_change = on_change
         self._respawning = Respawning(backoff_seconds)
         self._lock = threading.Lock()
@@ -132,14 +132,14 @@ class EngineProcess:
                 channel.send(message)
 
     def change(self, action: Action, model: str) -> None:
-        """Ask for a model to be loaded, unloaded, put to sleep or woken; done when it can be.
+        """Ask for a model to be loaded, reloaded as its row says, unloaded, put to sleep or woken, when it can be.
 
         Raises:
             EngineUnavailable: the engine process is not there now.
         """
         if (channel := self._channel) is None:
             raise EngineUnavailable("The engine process is not there now.")
-        channel.send({"kind": "change", "action": action, "model": model})
+        channel.send({"kind": "change", "action": action, "model": model, "row": self.models[model].row.to_json()})
 
     def position(self, request_id: str) -> Position | None:
         """Where a request stands, or None before its first call and after its end."""
@@ -174,7 +174,7 @@ class EngineProcess:
             self._process, self._channel = process, channel
             self._busy_since = time.monotonic()
         try:
-            channel.send(self._setup)
+            channel.send({**self._setup, "rows": [state.row.to_json() for state in self.models.values()]})
             for message in channel.receive():
                 self._handle(message)
         except OSError:

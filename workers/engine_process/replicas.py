@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ class Replicas:
         checkpoint_seconds: float = 0.0,
     ) -> None:
         check_devices(devices, rows)
+        self._devices = tuple(devices)
         own = [[replace(row, device=device) for row in rows] for device in devices] or [list(rows)]
         share = budget and budget.shared_by(len(own))
         self.engines = [
@@ -164,6 +166,20 @@ class Replicas:
             raise EngineUnavailable("No engine process is there now.")
         for engine in living:
             engine.change(action, model)
+
+    def reload(self, row: ModelRow) -> None:
+        """Have every replica load the model of this name as the row says; until then it takes no requests.
+
+        Raises:
+            Misconfigured: it cannot have a replica on each device. EngineUnavailable: no engine process is there.
+        """
+        check_devices(self._devices, [row])
+        for engine, device in zip_longest(self.engines, self._devices):
+            state = engine.models[row.name]
+            state.row = replace(row, device=device or row.device)
+            if state.phase in SERVING:
+                state.phase = "reloading"
+        self.change(Action.RELOAD, row.name)
 
     def position(self, request_id: str) -> Position | None:
         """Where a request stands; see EngineProcess.position."""

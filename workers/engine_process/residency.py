@@ -26,6 +26,7 @@ class Action(StrEnum):
     WAKE = "wake"
     SLEEP = "sleep"
     UNLOAD = "unload"
+    RELOAD = "reload"
 
 
 @dataclass(frozen=True)
@@ -76,15 +77,20 @@ class Plan:
     @property
     def leaving(self) -> frozenset[str]:
         """Who is about to leave the device, now or when it has come to rest."""
-        gone = (move.name for move in self.moves if move.action in (Action.SLEEP, Action.UNLOAD))
+        leave = (Action.SLEEP, Action.UNLOAD, Action.RELOAD)
+        gone = (move.name for move in self.moves if move.action in leave)
         return self.waits_for.union(gone)
 
 
 def plan(action: Action, name: str, holdings: Sequence[Holding], budget: Budget) -> Plan:
     """How to do what is asked with the model of this name."""
     wanted = next(one for one in holdings if one.name == name)
+    others = [one for one in holdings if one is not wanted]
     if action in (Action.LOAD, Action.WAKE):
-        return _bring(wanted, [one for one in holdings if one is not wanted], budget)
+        arrival = Action.WAKE if wanted.place is Place.HOST else Action.LOAD
+        return Plan() if wanted.place is Place.DEVICE else _bring(wanted, others, budget, arrival)
+    if action is Action.RELOAD and not wanted.is_busy:
+        return _bring(wanted, others, budget, action)
     if wanted.place is Place.NOWHERE or (action is Action.SLEEP and wanted.place is Place.HOST):
         return Plan()
     if wanted.is_busy:
@@ -116,11 +122,9 @@ def fill(holdings: Sequence[Holding], budget: Budget) -> Plan:
     return Plan(tuple(moves))
 
 
-def _bring(wanted: Holding, others: Sequence[Holding], budget: Budget) -> Plan:
-    """Get a model onto the device."""
-    if wanted.place is Place.DEVICE:
-        return Plan()
-    arrival = Move(Action.WAKE if wanted.place is Place.HOST else Action.LOAD, wanted.name)
+def _bring(wanted: Holding, others: Sequence[Holding], budget: Budget, by: Action) -> Plan:
+    """Get a model onto the device by this action, as if it were not there."""
+    arrival = Move(by, wanted.name)
     if budget.device_bytes is None:
         return Plan((arrival,))
     # A model that was never loaded may need all there is.

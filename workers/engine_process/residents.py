@@ -10,17 +10,17 @@ import gc
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
-from omni_jobs.errors import DeadlineExceeded, EngineUnavailable, OutOfMemory
+from omni_jobs.errors import DeadlineExceeded, EngineUnavailable
 from workers.engine.engine import DiffusionEngine
 from workers.engine.request import OmniDiffusionRequest
 from workers.engine_process.errors import error_json
 from workers.engine_process.messages import Tell
 from workers.engine_process.residency import Action, Budget, Holding, Move, Place, Plan, fill, plan, trim
+from workers.engine_process.resident import Resident, check_fits
 from workers.engine_process.served import ServedModel
 from workers.footprint import foreseen_bytes
 from workers.registry import ModelRow
@@ -32,30 +32,6 @@ PHASES = {Place.HOST: "asleep", Place.NOWHERE: "unloaded"}
 
 Load = Callable[[ModelRow, Sequence[Mapping[str, Any]]], tuple[DiffusionEngine, ServedModel]]
 Fail = Callable[[str, BaseException], None]
-
-
-@dataclass
-class Resident:
-    """One model here. `engine` is None while it is unloaded; `rules` are what it had proved by then."""
-
-    row: ModelRow
-    size_bytes: int | None = None
-    engine: DiffusionEngine | None = None
-    served: ServedModel | None = None
-    place: Place = Place.NOWHERE
-    last_used: float = 0.0
-    rules: Sequence[Mapping[str, Any]] = ()
-    waits_since: float = 0.0
-    waiting: dict[str, OmniDiffusionRequest] = field(default_factory=dict)
-
-    @property
-    def is_busy(self) -> bool:
-        return self.engine is not None and not self.engine.is_idle
-
-    def holding(self) -> Holding:
-        """As the planner sees it."""
-        can_sleep = self.served is not None and self.served.description.frees_by_sleeping
-        return Holding(self.row.name, self.place, self.size_bytes, self.last_used, self.is_busy, can_sleep)
 
 
 class Residents:
@@ -120,9 +96,11 @@ class Residents:
                 (model.engine.hand_back if saves else model.engine.cancel)(request_id)
             return False
 
-    def ask(self, action: Action, name: str) -> None:
-        """Somebody wants this done with a model, when it can be."""
+    def ask(self, action: Action, name: str, row: ModelRow) -> None:
+        """Somebody wants this done with a model, when it can be. To reload it means to load it as `row` says."""
         with self._lock:
+            if action is Action.RELOAD:
+                self._models[name].next_row = row
             self._asked.append(Move(action, name))
 
     def settle(self) -> bool:
@@ -177,20 +155,36 @@ class Residents:
             self._give_up(self._models[wanted], EngineUnavailable(f"`{wanted}` does not fit: {decided.refusal}."))
         for move in decided.moves:
             model = self._models[move.name]
-            if move.action in (Action.LOAD, Action.WAKE):
+            if move.action is Action.RELOAD:
+                self._reload(model)
+            elif move.action in (Action.LOAD, Action.WAKE):
                 self._bring(model)
             elif not self._take_away(model, move.action):
                 return  # somebody submitted meanwhile: plan again
+
+    def _reload(self, model: Resident) -> None:
+        """Free a model and load it as its next row says. Who waits was read for the old one, and asks again."""
+        with self._lock:
+            requests, model.waiting = list(model.waiting), {}
+            keeps_engine = model.take_next_row()
+        for request_id in requests:
+            self._fail(request_id, EngineUnavailable(f"Model `{model.row.name}` is being reloaded."))
+        if not keeps_engine:
+            self._drop(model)
+        self._bring(model)
 
     def _bring(self, model: Resident) -> None:
         self._say(model, "loading" if model.served is None else "waking")
         try:
             if model.engine is None:
                 model.engine, model.served = self._load(model.row, model.rules)
-                model.size_bytes = model.served.description.weight_bytes
-                check_fits(model.size_bytes, self._budget)
+            elif model.served is None:
+                model.engine.re_init_pipeline(model.row.custom_pipeline_args or {})
+                model.served = ServedModel.of(model.row, model.engine)
             else:
                 model.engine.collective_rpc("wake_up", unique_reply_rank=0)
+            model.size_bytes = model.served.description.weight_bytes
+            check_fits(model.size_bytes, self._budget)
         except Exception as error:  # noqa: BLE001  a model that does not load must not take the others along
             self._drop(model)
             self._give_up(model, error)
@@ -246,12 +240,3 @@ class Residents:
 
     def _say(self, model: Resident, phase: str) -> None:
         self._tell({"kind": "phase", "model": model.row.name, "phase": phase})
-
-
-def check_fits(size_bytes: int, budget: Budget) -> None:
-    """Raises OutOfMemory for a model that is larger than the whole budget."""
-    if budget.device_bytes is not None and size_bytes > budget.device_bytes:
-        raise OutOfMemory(
-            f"Its weights take {size_bytes} bytes, and the memory budget is {budget.device_bytes}.",
-            remedy="Raise OMNI_MEMORY_BUDGET_BYTES, or load it in a smaller dtype.",
-        )

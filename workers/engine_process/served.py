@@ -39,8 +39,13 @@ class ServedModel:
     ) -> tuple[DiffusionEngine, ServedModel]:
         """Load the model; raises whatever its loading raises."""
         engine = DiffusionEngine(od_config, on_event, on_batch)
+        return engine, cls.of(row, engine)
+
+    @classmethod
+    def of(cls, row: ModelRow, engine: DiffusionEngine) -> ServedModel:
+        """The model that this engine holds, loaded as the row says."""
         description: Description = engine.collective_rpc("describe", args=(row,), unique_reply_rank=0)
-        return engine, cls(row, Processing(od_config), description)
+        return cls(row, Processing(row.engine_config()), description)
 
     def read(self, request: RenderRequest) -> OmniDiffusionRequest:
         """A request as the engine takes it; raises what is wrong with it."""

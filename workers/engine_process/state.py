@@ -64,7 +64,7 @@ class Position:
 
 @dataclass
 class ModelState:
-    """One model in the engine process. `phase` is starting, loading, failed, or one of SERVING.
+    """One model in the engine process. `phase` is starting, loading, reloading, failed, or one of SERVING.
 
     `bring_seconds` is how long it last took to get it onto the device.
     """
