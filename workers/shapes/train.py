@@ -4,9 +4,10 @@
     python -m workers.shapes.train --folder /tmp/shapes --minutes 40 --continue
 
 Rectified flow on fixed latents (`latents.py`), generation first and edits joined in after a while. The run can
-be stopped at any time and continued from its last checkpoint. The shipped weights took three runs on about half
-of a core that others used too: 88 minutes, 25 at `--peak 0.8`, and 75 that began with the exported networks
-(`--start-from`) at `--peak 0.9 --edit-share 0.35`. Thin shapes were preferred (`data.py`) in the last two.
+be stopped at any time and continued from its last checkpoint. The shipped weights took four runs on about half
+of a core that others used too: 88 minutes, 25 at `--peak 0.8`, and twice 75 that began with the exported networks
+(`--start-from`), at `--peak 0.9 --edit-share 0.35` and `--peak 0.7 --edit-share 0.3`. Thin shapes were preferred
+(`data.py`) in the last three.
 """
 
 from __future__ import annotations
