@@ -17,13 +17,15 @@ from omni_jobs.store import JobStore, connect
 SCHEMES = frozenset({"bearer", "token", "key"})
 #: Methods that change nothing; all others need the scope `submit`.
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
+#: Paths that concern the whole pool and have a scope of their own, so that who watches it needs no other.
+SCOPES = {"/metrics": Scope.METRICS}
 EVERYTHING = frozenset(Scope)
 #: Who asks, for whatever runs on behalf of this request: the gate sets it, and no face has to pass it on.
 CALLER: ContextVar[Caller] = ContextVar("caller")
 
 
 def identify(request: Request, settings: Settings, store: JobStore) -> Caller:
-    """The caller, whose scopes allow the request's method. Asks Redis only for issued keys.
+    """The caller, whose scopes allow the request. Asks Redis only for issued keys.
 
     Raises:
         Unauthorized: no key where one is needed, or a wrong or revoked one.
@@ -36,7 +38,8 @@ def identify(request: Request, settings: Settings, store: JobStore) -> Caller:
     else:
         _check_name(request.url.hostname or "")
         caller = Caller(settings.account, EVERYTHING)
-    require(caller, Scope.READ if request.method in READING else Scope.SUBMIT)
+    by_method = Scope.READ if request.method in READING else Scope.SUBMIT
+    require(caller, SCOPES.get(request.url.path, by_method))
     return caller
 
 

@@ -25,6 +25,7 @@ class Scope(StrEnum):
 
     READ = "read"
     SUBMIT = "submit"
+    METRICS = "metrics"
     ADMIN = "admin"
 
 

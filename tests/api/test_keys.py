@@ -143,6 +143,14 @@ def test_a_key_may_do_no_more_than_its_scopes(served: Served, keyed: str) -> Non
         assert writer.post(f"/v1/jobs/{made.json()['id']}/cancel").status_code == 200
 
 
+def test_the_pools_metrics_have_a_scope_of_their_own(served: Served, keyed: str) -> None:
+    with with_key(keyed, new_key(served, "eve", Scope.READ, Scope.SUBMIT)) as tenant:
+        assert tenant.get("/metrics").status_code == 403
+    with with_key(keyed, new_key(served, "ops", Scope.METRICS)) as prometheus:
+        assert prometheus.get("/metrics").status_code == 200
+        assert prometheus.get("/v1/jobs").status_code == 403
+
+
 def test_a_revoked_key_is_refused_at_once_and_no_key_is_logged(served: Served, keyed: str, log: Path) -> None:
     key, text = served.store.issue_key("ann", name="laptop")
     with with_key(keyed, text) as http:

@@ -118,7 +118,7 @@ def test_old_records_leave_nothing_behind(stopped: JobStore) -> None:
         key.decode().removeprefix(f"{keys.prefix}:").split(":")[0]
         for key in stopped.redis.keys(f"{keys.prefix}:*")
     }
-    assert left <= {"feed", "leader", "sweep", "virtual", "idempotency", "queued", "claimed"}
+    assert left <= {"feed", "leader", "sweep", "virtual", "idempotency", "queued", "claimed", "usage"}
 
 
 def test_stats(stopped: JobStore) -> None:
