@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
+import structlog
+
 from omni_jobs.bulk import control
 from omni_jobs.bulk.backend import Backend
 from omni_jobs.bulk.checking import Checker
@@ -17,9 +19,10 @@ from omni_jobs.bulk.planning import Planner, Todo
 from omni_jobs.bulk.results import now
 from omni_jobs.bulk.tally import Tally
 from omni_jobs.bulk.workplace import Workplace
-from omni_jobs.errors import OmniJobsError, Unavailable
+from omni_jobs.errors import OmniJobsError
 from omni_jobs.schemas import ModelCard
 
+LOG = structlog.get_logger(__name__)
 #: How often a run writes down how far it is, and looks whether it was called off, if that costs nothing.
 BEAT_SECONDS = 1.0
 
@@ -119,11 +122,13 @@ class Run:
             status = self._status("canceling" if self._is_canceled else "running")
             self._show(status)
             if beats % beats_a_look == 0:
-                with suppress(Unavailable):
+                try:
                     await asyncio.to_thread(self._workplace.publish, status)
                     if not self._is_canceled and await asyncio.to_thread(control.is_called_off, destination):
                         self._is_canceled = True
                         await self._backend.cancel()
+                except (OmniJobsError, OSError) as error:
+                    LOG.warning("status_not_written", error=str(error))
             beats += 1
             await asyncio.sleep(BEAT_SECONDS)
 

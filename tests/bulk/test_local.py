@@ -106,6 +106,15 @@ def test_a_model_that_does_not_load_is_said_before_anything_runs(local: Local, t
     assert "options.lunch_ms" in said
 
 
+def test_lines_are_checked_against_models_that_are_loaded_for_it(bulk: Bulk, tmp_path: Path) -> None:
+    path = manifest(tmp_path, *foxes(2), {"prompt": "x", "parameters": {"widht": 64}})
+    process = bulk("check", path, "--local", "--source", SOURCE, OMNI_REDIS_URL="redis://127.0.0.1:1")
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "line 3, column parameters.widht" in said
+    assert "Did you mean `width`?" in said
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_only_poison_fails_whatever_the_company(seed: int) -> None:
     """The process dies whenever a poisoned member runs; blamed are those of a random part of who runs then."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from omni_jobs.bulk.manifest import Manifest, open_manifest
+from omni_jobs.cli.context import Cli
 from omni_jobs.cli.parameters import parameter
 
 
@@ -29,6 +30,32 @@ def manifest_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(options):
         function = option(function)
     return function
+
+
+def local_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Whether a service is asked, and what is loaded if not."""
+    options = [
+        click.option("--local", is_flag=True, help="Use no service: load the models on this machine."),
+        click.option(
+            "--source", "sources", multiple=True, metavar="NAME=SOURCE", help="With --local: a model, as of `up`."
+        ),
+        click.option("--config", type=click.Path(dir_okay=False, path_type=Path), help="With --local: omni.toml."),
+        click.option("--caps", help="With --local: calls that may share a forward, fixed(8) or measured."),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def local_facts(cli: Cli, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those options as a run remembers them."""
+    config = options["config"] or cli.settings().config
+    return {
+        "local": options["local"],
+        "sources": list(options["sources"]),
+        "config": config and str(config.absolute()),
+        "caps": options["caps"],
+    }
 
 
 def opened(manifest: Path, model: str | None, defaults: tuple[str, ...]) -> Manifest:

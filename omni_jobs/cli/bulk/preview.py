@@ -12,7 +12,8 @@ from omni_jobs.bulk.checking import Checker
 from omni_jobs.bulk.estimate import Estimate
 from omni_jobs.bulk.manifest import Line, Problem, Repeat
 from omni_jobs.cli import show
-from omni_jobs.cli.bulk.options import manifest_options, opened
+from omni_jobs.cli.bulk.backends import catalogue
+from omni_jobs.cli.bulk.options import local_facts, local_options, manifest_options, opened
 from omni_jobs.cli.context import Cli, command
 from omni_jobs.errors import Misconfigured, Unavailable
 from omni_jobs.schemas import ModelCard
@@ -23,14 +24,17 @@ SHOWN_PROBLEMS = 50
 
 @click.command()
 @manifest_options
+@local_options
 @click.option("--first", default=5, show_default=True, help="Resolved lines to show.")
 @command
-def expand(cli: Cli, manifest: Path, model: str | None, defaults: tuple[str, ...], first: int) -> None:
+def expand(
+    cli: Cli, manifest: Path, model: str | None, defaults: tuple[str, ...], first: int, **options: Any
+) -> None:
     """Show what a manifest comes to: how many lines, the first ones resolved, expected device time and bytes."""
     found = opened(manifest, model, defaults)
     cards: dict[str, ModelCard] = {}
     with suppress(Unavailable, Misconfigured):  # without a service only the models' defaults are unknown
-        cards = catalogue(cli)
+        cards = catalogue(cli, found, local_facts(cli, options))
     total = Estimate()
     for entry in found.entries():
         total.add(entry, cards)
@@ -52,15 +56,19 @@ def expand(cli: Cli, manifest: Path, model: str | None, defaults: tuple[str, ...
 
 @click.command()
 @manifest_options
+@local_options
 @click.option("--form-only", is_flag=True, help="Ask no service what its models take.")
 @command
-def check(cli: Cli, manifest: Path, model: str | None, defaults: tuple[str, ...], form_only: bool) -> None:
+def check(
+    cli: Cli, manifest: Path, model: str | None, defaults: tuple[str, ...], form_only: bool, **options: Any
+) -> None:
     """Report every bad line with its number and column. Nothing is rendered; exits with 2 if a line is bad."""
     from omni_jobs.media_check import check_picture
 
     found = opened(manifest, model, defaults)
     entries = found.entries(check_picture)
-    entries = entries if form_only else Checker(catalogue(cli)).entries(entries)
+    if not form_only:
+        entries = Checker(catalogue(cli, found, local_facts(cli, options))).entries(entries)
     bad = good = repeats = 0
     for entry in entries:
         good += isinstance(entry, Line)
@@ -78,12 +86,6 @@ def check(cli: Cli, manifest: Path, model: str | None, defaults: tuple[str, ...]
         click.echo(f"{bad} bad, {good} good" + (f", {repeats} repeats of earlier lines" if repeats else ""))
     if bad:
         raise SystemExit(2)
-
-
-def catalogue(cli: Cli) -> dict[str, ModelCard]:
-    """The service's models by name."""
-    with cli.client() as client:
-        return {card.name: card for card in client.models()}
 
 
 def problem_text(problem: Problem) -> str:

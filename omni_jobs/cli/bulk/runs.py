@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from contextlib import closing, suppress
-from itertools import islice
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +14,15 @@ import click
 from omni_jobs.bulk.backend import Backend
 from omni_jobs.bulk.control import LIVE, call_off, last_status, read_command, write_command
 from omni_jobs.bulk.destination import open_destination
-from omni_jobs.bulk.local import LocalBackend
-from omni_jobs.bulk.manifest import Line, Manifest
-from omni_jobs.bulk.order import WINDOW_LINES
 from omni_jobs.bulk.paths import DEFAULT_PATH, PathTemplate
 from omni_jobs.bulk.run import Run
 from omni_jobs.bulk.summary import summary_of
-from omni_jobs.bulk.through_queue import QueueBackend
 from omni_jobs.bulk.workplace import Workplace, read_journal
 from omni_jobs.cli import show
-from omni_jobs.cli.bulk.options import manifest_options, opened
+from omni_jobs.cli.bulk.backends import local_backend, queue_backend
+from omni_jobs.cli.bulk.options import local_facts, local_options, manifest_options, opened
 from omni_jobs.cli.bulk.showing import Display, print_status
 from omni_jobs.cli.context import Cli, command
-from omni_jobs.client import AsyncClient
 from omni_jobs.errors import OmniJobsError
 
 #: Exit status of a run in which a line failed.
@@ -40,21 +35,15 @@ SOME_FAILED = 4
 @click.option("--path", default=DEFAULT_PATH, show_default=True, help="Path of each output below it.")
 @click.option("--priority", type=click.IntRange(0, 9), default=0, show_default=True, help="Of lines without one.")
 @click.option("--in-flight", type=click.IntRange(1, 4096), default=64, show_default=True, help="Lines at a time.")
-@click.option("--local", is_flag=True, help="Render on this machine, with no service at all.")
-@click.option(
-    "--source", "sources", multiple=True, metavar="NAME=SOURCE", help="With --local: a model, as of `up`."
-)
-@click.option("--config", type=click.Path(dir_okay=False, path_type=Path), help="Its omni.toml.")
-@click.option("--caps", help="How many calls share a forward there: fixed(8) if not told, or measured.")
+@local_options
 @command
 def run(cli: Cli, manifest: Path, model: str | None, defaults: tuple[str, ...], **options: Any) -> None:
     """Render every line once. The same command again goes on where it was, and renders what is missing or changed.
 
     Exits with 4 if a line failed or is bad; `results.jsonl` explains each.
     """
-    config = options.pop("config") or cli.settings().config
-    options |= {"sources": list(options["sources"]), "config": config and str(config.absolute())}
     facts = {"manifest": str(manifest.absolute()), "model": model, "set": list(defaults), **options}
+    facts |= local_facts(cli, options)
     start(cli, facts, again=False)
 
 
@@ -67,35 +56,14 @@ def start(cli: Cli, facts: dict[str, Any], *, again: bool) -> None:
     workplace = Workplace(destination, settings.data_dir, exclusive=facts["local"])
     write_command(destination, facts)
     with Display(as_json=cli.as_json) as display:
-        backend = (local_backend if facts["local"] else queue_backend)(cli, facts, manifest, workplace)
+        if facts["local"]:
+            backend: Backend = local_backend(cli, facts, manifest, workplace.own / "renderer.log")
+        else:
+            backend = queue_backend(cli, facts, destination)
         status = asyncio.run(Run(manifest, backend, workplace, again=again, show=display)())
     print_status(status, as_json=cli.as_json or not sys.stdout.isatty())
     if status["failed"] or status["invalid"] or status["state"] != "finished":
         sys.exit(SOME_FAILED)
-
-
-def local_backend(cli: Cli, facts: dict[str, Any], manifest: Manifest, workplace: Workplace) -> Backend:
-    """A child of this process. Without other word it loads what the first lines name."""
-    named = [name for name in (facts["model"],) if name and not facts["config"]]
-    first = (entry for entry in islice(manifest.entries(), WINDOW_LINES) if isinstance(entry, Line))
-    given = facts["config"] or facts["sources"]
-    models = named if given else sorted({*named, *(line.request.model for line in first)})
-    setup = {name: facts[name] for name in ("out", "path", "sources", "config", "caps")} | {"models": models}
-    return LocalBackend(setup, cli.settings(), workplace.own / "renderer.log", in_flight=facts["in_flight"])
-
-
-def queue_backend(cli: Cli, facts: dict[str, Any], manifest: Manifest, workplace: Workplace) -> Backend:
-    """The service."""
-    settings = cli.settings()
-    key = settings.api_key.get_secret_value() if settings.api_key else None
-    return QueueBackend(
-        AsyncClient(cli.address(), api_key=key),
-        workplace.destination,
-        PathTemplate(facts["path"]),
-        settings,
-        priority=facts["priority"],
-        in_flight=facts["in_flight"],
-    )
 
 
 out_argument = click.argument("out", metavar="DIR|s3://BUCKET/PREFIX")
@@ -108,10 +76,12 @@ out_argument = click.argument("out", metavar="DIR|s3://BUCKET/PREFIX")
 def status(cli: Cli, out: str, watch: bool) -> None:
     """Show how far the run that writes to OUT is, from any machine that reaches OUT."""
     destination = open_destination(out, cli.settings())
-    with Display(as_json=True if not watch else cli.as_json) as display:
-        while (found := last_status(destination))["state"] in LIVE and watch:
+    found = last_status(destination)
+    with Display(as_json=cli.as_json) if watch else nullcontext(lambda _: None) as display:
+        while watch and found["state"] in LIVE:
             display(found)
             time.sleep(destination.look_seconds)
+            found = last_status(destination)
     print_status(found, as_json=cli.as_json)
 
 
