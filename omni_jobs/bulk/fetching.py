@@ -1,12 +1,15 @@
-"""Reads the input pictures of lines from where they lie: files, and objects of buckets."""
+"""Reads the input pictures of lines from where they lie: files, objects of buckets, the web. In a thread."""
 
 from __future__ import annotations
 
+import asyncio
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from omni_jobs.bulk.manifest.pictures import BUCKET
-from omni_jobs.errors import InvalidMedia, Misconfigured, NotFound
+from omni_jobs.bulk.manifest.pictures import BUCKET, WEB
+from omni_jobs.errors import Forbidden, InvalidMedia, Misconfigured, NotFound
+from omni_jobs.fetching import Fetcher, FetchPolicy
 from omni_jobs.settings import Settings
 
 
@@ -18,10 +21,27 @@ def read_picture(place: str, settings: Settings) -> bytes:
     """
     if place.startswith(BUCKET):
         return _read_object(place, settings)
+    if place.startswith(WEB):
+        return _read_url(place, settings)
     try:
         return Path(place).read_bytes()
     except OSError as error:
         raise InvalidMedia(f"{place} cannot be read: {error.strerror}.", field="images", value=place) from error
+
+
+def _read_url(url: str, settings: Settings) -> bytes:
+    """A picture of the web, as far as `OMNI_FETCH_URLS` of this process allows."""
+    fetcher = Fetcher(
+        FetchPolicy.parse(settings.fetch_urls),
+        max_bytes=settings.max_input_bytes,
+        timeout_seconds=settings.fetch_timeout_seconds,
+    )
+    content = BytesIO()
+    try:
+        asyncio.run(fetcher.fetch(url, content, "images"))
+    except Forbidden as error:
+        raise InvalidMedia(error.message, field="images", value=url, remedy=error.remedy) from error
+    return content.getvalue()
 
 
 def _read_object(place: str, settings: Settings) -> bytes:

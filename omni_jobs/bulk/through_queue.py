@@ -22,14 +22,16 @@ from omni_jobs.bulk.manifest import Line
 from omni_jobs.bulk.paths import EXTENSIONS, PathTemplate
 from omni_jobs.bulk.results import Outcome, Output, Result, ended, error_facts
 from omni_jobs.client import AsyncClient
-from omni_jobs.errors import InvalidRequest, NotFound, Unavailable
+from omni_jobs.errors import InvalidRequest, NotFound, OmniJobsError, QuotaExceeded, Unavailable
 from omni_jobs.schemas import Artifact, Job, ModelCard, Status
 from omni_jobs.settings import Settings
 
 LOG = structlog.get_logger(__name__)
 T = TypeVar("T")
-#: Pauses in seconds while the service does not answer; the last one is repeated for ever.
+#: Pauses in seconds while the service does not answer; the last one is repeated for ever. One that
+#: says when it will is asked then, but not later than after the longest.
 PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0, 15.0)
+LONGEST_PAUSE_SECONDS = 300.0
 #: Sent pictures that are remembered; one that was forgotten is sent again under the same id.
 REMEMBERED = 20_000
 #: Statuses of jobs and what they mean for their lines.
@@ -76,32 +78,40 @@ class QueueBackend:
     async def render(self, line: Line, generation: int) -> Result:
         try:
             body = await self._body(line)
-            while True:
-                job = await self._finished(line, body, generation)
-                if job is None:
-                    return ended(line, Outcome.CANCELED, generation=generation)
-                if job.status is not Status.SUCCEEDED:
-                    return self._unhappy(line, job, generation)
-                try:
-                    outputs = [await self._persist(partial(self._bring, line, one)) for one in job.artifacts]
-                except NotFound:
-                    generation += 1  # the job is remembered, its outputs are gone
-                    continue
-                return _happy(line, job, tuple(outputs), generation)
-        except InvalidRequest as error:
+            try:
+                return await self._rendered(line, body, generation)
+            except NotFound as error:
+                LOG.warning("outputs_are_gone", line=line.number, error=str(error))
+            # The job was remembered, its outputs were not: another one, but not for ever.
+            return await self._rendered(line, body, generation + 1)
+        except (InvalidRequest, NotFound) as error:
+            status = Outcome.FAILED if isinstance(error, NotFound) else Outcome.INVALID
             told = error_facts(error.code, error.message, error.remedy, column=error.field)
-            return ended(line, Outcome.INVALID, generation=generation, error=told)
+            return ended(line, status, generation=generation, error=told)
+
+    async def _rendered(self, line: Line, body: Mapping[str, Any], generation: int) -> Result:
+        """The line's result. Raises NotFound: its job succeeded, and an output of it is gone."""
+        job = await self._finished(line, body, generation)
+        if job is None:
+            return ended(line, Outcome.CANCELED, generation=generation)
+        if job.status is not Status.SUCCEEDED:
+            return _unhappy(line, job, generation)
+        outputs = [await self._persist(partial(self._bring, line, one)) for one in job.artifacts]
+        return _happy(line, job, tuple(outputs), generation)
 
     async def cancel(self) -> None:
         self._is_canceled = True
         for job_id in self.jobs:
-            try:
-                await self._client.cancel(job_id)
-            except Exception as error:  # noqa: BLE001  one that ended meanwhile, or is gone, is as good
-                LOG.debug("not_canceled", job=job_id, error=str(error))
+            await self._call_off(job_id)
 
     async def close(self) -> None:
         await self._client.close()
+
+    async def _call_off(self, job_id: str) -> None:
+        try:
+            await self._client.cancel(job_id)
+        except OmniJobsError as error:  # one that ended meanwhile, or is gone, is as good
+            LOG.debug("not_canceled", job=job_id, error=str(error))
 
     async def _finished(self, line: Line, body: Mapping[str, Any], generation: int) -> Job | None:
         """The line's job at its end; None if the run was called off first."""
@@ -115,23 +125,13 @@ class QueueBackend:
             self._jobs.add(job.id)
             try:
                 if self._is_canceled:
-                    await self._client.cancel(job.id)
+                    await self._call_off(job.id)
                 return await self._persist(partial(self._client.wait, job, check=False))
             except NotFound:
                 continue  # the service lost its records
             finally:
                 self._jobs.discard(job.id)
         return None
-
-    def _unhappy(self, line: Line, job: Job, generation: int) -> Result:
-        error = job.error
-        told = (
-            error_facts(error.code, error.message, error.remedy, attempt=error.attempt, worker=error.worker)
-            if error
-            else error_facts(str(job.status), job.status.sentence)
-        )
-        facts = {"generation": generation, "job": job.id, "error": told, "timings": _timings(job)}
-        return ended(line, OUTCOMES[job.status], **facts)
 
     async def _bring(self, line: Line, artifact: Artifact) -> Output:
         """Copy one output to the destination."""
@@ -183,10 +183,11 @@ class QueueBackend:
         for tries in range(1_000_000_000):
             try:
                 done = await act()
-            except Unavailable as error:
+            except (Unavailable, QuotaExceeded) as error:
                 self.trouble = str(error)
                 LOG.debug("bulk_waits", error=self.trouble)
-                await asyncio.sleep(PAUSES_SECONDS[min(tries, len(PAUSES_SECONDS) - 1)])
+                pause = PAUSES_SECONDS[min(tries, len(PAUSES_SECONDS) - 1)]
+                await asyncio.sleep(min(max(pause, error.retry_after_seconds or 0.0), LONGEST_PAUSE_SECONDS))
             else:
                 self.trouble = ""
                 return done
@@ -197,6 +198,17 @@ def _happy(line: Line, job: Job, outputs: tuple[Output, ...], generation: int) -
     device_seconds = job.sharing.device_seconds if job.sharing else 0.0
     facts = {"generation": generation, "job": job.id, "timings": _timings(job), "device_seconds": device_seconds}
     return ended(line, Outcome.SUCCEEDED, outputs=outputs, **facts)
+
+
+def _unhappy(line: Line, job: Job, generation: int) -> Result:
+    error = job.error
+    told = (
+        error_facts(error.code, error.message, error.remedy, attempt=error.attempt, worker=error.worker)
+        if error
+        else error_facts(str(job.status), job.status.sentence)
+    )
+    facts = {"generation": generation, "job": job.id, "error": told, "timings": _timings(job)}
+    return ended(line, OUTCOMES[job.status], **facts)
 
 
 def _timings(job: Job) -> dict[str, float]:

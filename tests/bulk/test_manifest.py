@@ -13,10 +13,12 @@ import pytest
 from PIL import Image
 
 from omni_jobs.bulk.checking import Checker
+from omni_jobs.bulk.fetching import read_picture
 from omni_jobs.bulk.manifest import BatchRequest, Entry, Line, Problem, Repeat, open_manifest, read_requests
-from omni_jobs.errors import InvalidRequest, NotFound
+from omni_jobs.errors import InvalidMedia, InvalidRequest, NotFound
 from omni_jobs.media_check import check_picture
 from omni_jobs.schemas import ModelCard
+from omni_jobs.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -164,6 +166,17 @@ def test_pictures_are_known_by_their_bytes(tmp_path: Path) -> None:
     assert list(stored.pictures.values()) == ["s3://b/k.png"]
     Image.new("RGB", (8, 8), "green").save(tmp_path / "a.png")
     assert lines(json_lines(tmp_path, edit | {"images": "a.png"}))[0].id != one.id
+
+
+def test_pictures_of_the_web_are_taken_only_where_that_is_allowed(tmp_path: Path) -> None:
+    edit = {"model": "m", "task": "edit", "prompt": "x", "images": "https://example.com/a.png"}
+    (line,) = lines(json_lines(tmp_path, edit))
+    (place,) = line.pictures.values()
+    with pytest.raises(InvalidMedia, match="OMNI_FETCH_URLS"):
+        read_picture(place, Settings())
+    with pytest.raises(InvalidRequest):
+        read_picture("http://127.0.0.1:1/a.png", Settings(fetch_urls="*"))
+    assert isinstance(entries(json_lines(tmp_path, edit | {"images": "ftp://x/a.png"}))[0], Problem)
 
 
 def test_an_openai_batch_is_read(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a manifest may call a picture: an id, a path or pattern, an object of a bucket.
+"""What a manifest may call a picture: an id, a path or pattern, an object of a bucket, a web address.
 
 The token of a file is its SHA-256, so that a line whose picture was replaced is another line, and a picture that
 many lines use is sent once.
@@ -16,6 +16,7 @@ from omni_jobs.errors import InvalidRequest
 
 ID_PREFIXES = ("upl_", "art_")
 BUCKET = "s3://"
+WEB = ("https://", "http://")
 #: Files whose digests are remembered.
 REMEMBERED = 4096
 
@@ -35,15 +36,15 @@ class Pictures:
             InvalidRequest: there is no such file, it is no picture (InvalidMedia), or its kind of address is not
                 taken.
         """
-        if name.startswith(BUCKET):
+        if name.startswith((BUCKET, *WEB)):
             # Known by its address: asking for the digest would cost a request a line.
-            return {f"s3-{hashlib.sha256(name.encode()).hexdigest()[:40]}": name}
+            return {f"url-{hashlib.sha256(name.encode()).hexdigest()[:40]}": name}
         if "://" in name or name.startswith("data:"):
             raise InvalidRequest(
-                f"{name[:80]!r} is not fetched.",
+                f"{name[:80]!r} cannot be read.",
                 field="images",
                 value=name,
-                remedy="Give a file, a pattern, s3://bucket/key, or an upload's id.",
+                remedy="Give a file, a pattern, s3://bucket/key, https://..., or an upload's id.",
             )
         path = self._folder / name
         if name.startswith(ID_PREFIXES) and not path.exists():

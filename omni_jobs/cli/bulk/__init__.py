@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from omni_jobs.cli.bulk.preview import check, expand
-from omni_jobs.cli.bulk.runs import cancel, report, retry, run, status
+from omni_jobs.cli.bulk.products import export, report
+from omni_jobs.cli.bulk.runs import cancel, retry, run, status
 
 
 @click.group()
@@ -16,5 +17,5 @@ def bulk() -> None:
     """
 
 
-for one in (expand, check, run, status, cancel, retry, report):
+for one in (expand, check, run, status, cancel, retry, report, export):
     bulk.add_command(one)

@@ -12,6 +12,8 @@ from omni_jobs.bulk.manifest import Manifest, open_manifest
 from omni_jobs.cli.context import Cli
 from omni_jobs.cli.parameters import parameter
 
+out_argument = click.argument("out", metavar="DIR|s3://BUCKET/PREFIX")
+
 
 def manifest_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """The manifest, and what its lines leave out."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from contextlib import closing, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,9 @@ from omni_jobs.bulk.control import LIVE, call_off, last_status, read_command, wr
 from omni_jobs.bulk.destination import open_destination
 from omni_jobs.bulk.paths import DEFAULT_PATH, PathTemplate
 from omni_jobs.bulk.run import Run
-from omni_jobs.bulk.summary import summary_of
-from omni_jobs.bulk.workplace import Workplace, read_journal
-from omni_jobs.cli import show
+from omni_jobs.bulk.workplace import Workplace
 from omni_jobs.cli.bulk.backends import local_backend, queue_backend
-from omni_jobs.cli.bulk.options import local_facts, local_options, manifest_options, opened
+from omni_jobs.cli.bulk.options import local_facts, local_options, manifest_options, opened, out_argument
 from omni_jobs.cli.bulk.showing import Display, print_status
 from omni_jobs.cli.context import Cli, command
 from omni_jobs.errors import OmniJobsError
@@ -64,9 +62,6 @@ def start(cli: Cli, facts: dict[str, Any], *, again: bool) -> None:
     print_status(status, as_json=cli.as_json or not sys.stdout.isatty())
     if status["failed"] or status["invalid"] or status["state"] != "finished":
         sys.exit(SOME_FAILED)
-
-
-out_argument = click.argument("out", metavar="DIR|s3://BUCKET/PREFIX")
 
 
 @click.command()
@@ -120,20 +115,3 @@ def retry(cli: Cli, out: str, failed: bool) -> None:
     """Go on with the run that wrote to OUT, as it was started, and try what failed again."""
     destination = open_destination(out, cli.settings())
     start(cli, read_command(destination) | {"out": out}, again=failed)
-
-
-@click.command()
-@out_argument
-@command
-def report(cli: Cli, out: str) -> None:
-    """Write OUT/report.html: contact sheets, speed over time, errors by cause."""
-    # Only now: pictures need more packages than a client has.
-    from omni_jobs.bulk.report import write_report
-
-    settings = cli.settings()
-    destination = open_destination(out, settings)
-    status = last_status(destination)
-    with closing(read_journal(destination, settings.data_dir)) as journal:
-        summary = summary_of(journal.results())
-    page = f"{destination.place.rstrip('/')}/{write_report(destination, summary, status)}"
-    show.print_json({"report": page}) if cli.as_json else click.echo(page)
