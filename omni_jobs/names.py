@@ -51,6 +51,13 @@ KEY_PATTERNS: dict[str, str] = {
     # String: a file that a client of another API keeps, JSON; sorted set of an account's file ids by creation.
     "file": "file:%s:%s",
     "files": "files:%s",
+    # String: an OpenAI client's batch, JSON; an account's batches by creation; "account/id" of those not ended.
+    "batch": "batch:%s:%s",
+    "batches": "batches:%s",
+    "open_batches": "batches",
+    # Strings: who works on a batch; a wish to cancel it.
+    "batch_lock": "batch:lock:%s:%s",
+    "batch_cancel": "batch:cancel:%s:%s",
     # Sorted set: ready jobs of one account, priority and model by due time.
     "ready": "ready:%s:%s:%s",
     # Sorted set: all ready jobs of a model by the time since which they wait.

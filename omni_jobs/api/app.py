@@ -28,7 +28,8 @@ from omni_jobs.api.access import check_bind
 from omni_jobs.api.edge import Edge, Traffic
 from omni_jobs.api.fal import queue as fal
 from omni_jobs.api.gate import Gate
-from omni_jobs.api.openai import files, images
+from omni_jobs.api.openai import batches, files, images, videos
+from omni_jobs.api.openai.batch_runner import BatchRunner
 from omni_jobs.api.replicate import predictions, versions
 from omni_jobs.api.service import Service
 from omni_jobs.fetching import FetchPolicy
@@ -39,7 +40,7 @@ from omni_jobs.store import connect
 
 NATIVE = (jobs, events, uploads, artifacts, models, webhooks, usage, health, metrics)
 #: First, because some of their paths lie below native ones that take any path.
-FACES = (images, files, predictions, versions, fal)
+FACES = (images, files, videos, batches, predictions, versions, fal)
 #: Calls of the store that may be on their way at a time; each takes about a millisecond.
 THREADS = 32
 
@@ -63,9 +64,12 @@ def create_app(settings: Settings | None = None, traffic: Traffic | None = None)
         with ThreadPoolExecutor(THREADS, "api") as threads:
             loop.set_default_executor(threads)
             app.state.service = service = await asyncio.to_thread(_open, settings, traffic, prompt_check)
+            runner = BatchRunner(service, loop)
+            runner.start()
             try:
                 yield
             finally:
+                await asyncio.to_thread(runner.stop)
                 await asyncio.to_thread(_close, service)
 
     app = FastAPI(title="omni-jobs", version=__version__, lifespan=lifespan, redirect_slashes=False)
@@ -80,14 +84,21 @@ def create_app(settings: Settings | None = None, traffic: Traffic | None = None)
         Edge,
         traffic=traffic,
         max_body_bytes=settings.max_body_bytes,
-        own_limits={
-            uploads.PATH: settings.max_input_bytes + uploads.OVERHEAD_BYTES,
-            files.PATH: files.MAX_BATCH_BYTES + uploads.OVERHEAD_BYTES,
-            # Several pictures, or their base64.
-            images.EDITS_PATH: 4 * settings.max_input_bytes + uploads.OVERHEAD_BYTES,
-        },
+        own_limits=_body_limits(settings.max_input_bytes),
     )
     return app
+
+
+def _body_limits(max_input_bytes: int) -> dict[str, int]:
+    """Bytes of bodies that hold files, by path."""
+    limits = {
+        uploads.PATH: max_input_bytes,
+        files.PATH: files.MAX_BATCH_BYTES,
+        videos.PATH: max_input_bytes,
+        # Several pictures, or their base64.
+        images.EDITS_PATH: 4 * max_input_bytes,
+    }
+    return {path: limit + uploads.OVERHEAD_BYTES for path, limit in limits.items()}
 
 
 def _open(settings: Settings, traffic: Traffic, prompt_check: PromptCheck | None) -> Service:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from omni_jobs.faces.outcome import error_of, text_of
+from omni_jobs.faces.outcome import error_of, media_of, text_of
 from omni_jobs.faces.replicate import bar_of
 from omni_jobs.schemas import Artifact, Job, Status
 
@@ -16,7 +16,7 @@ ERROR_TYPES = {"expired": "request_timeout", "deadline_exceeded": "request_timeo
 
 def result_of(job: Job) -> dict[str, Any]:
     """What a finished job made."""
-    files = [_file(one) for one in job.artifacts if one.kind == "output"]
+    files = [_file(one) for one in media_of(job)]
     name = "video" if any(str(one["content_type"]).startswith("video/") for one in files) else "images"
     made: Any = files if name == "images" else files[0]
     began = job.started_at or job.created_at

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from omni_jobs.schemas import Job, JobError, Status
+from omni_jobs.schemas import Artifact, Job, JobError, Status
 
 
 def error_of(job: Job) -> JobError | None:
@@ -19,3 +19,8 @@ def error_of(job: Job) -> JobError | None:
 def text_of(error: JobError) -> str:
     """What happened and what to do."""
     return f"{error.message} {error.remedy}" if error.remedy else error.message
+
+
+def media_of(job: Job) -> list[Artifact]:
+    """The pictures, clips and sounds that were asked for: not the tensors that a pipeline gave out beside them."""
+    return [one for one in job.artifacts if one.content_type.partition("/")[0] in ("image", "video", "audio")]

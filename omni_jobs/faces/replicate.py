@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from omni_jobs.faces.outcome import error_of, text_of
+from omni_jobs.faces.outcome import error_of, media_of, text_of
 from omni_jobs.schemas import Job, Progress, Status
 
 #: `aborted` would be right for an expired job; the Python client, which does not know it, would poll for ever.
@@ -64,7 +64,7 @@ def id_of(job: Job) -> str:
 
 def outputs_of(job: Job) -> list[str]:
     """Links to what was asked for."""
-    return [one.url for one in job.artifacts if one.kind == "output" and one.url]
+    return [one.url for one in media_of(job) if one.url]
 
 
 def logs_of(job: Job) -> str:

@@ -9,6 +9,7 @@ from omni_jobs.names import Keys
 from omni_jobs.settings import Settings
 from omni_jobs.store.allowances import Allowances
 from omni_jobs.store.attaching import Attaching
+from omni_jobs.store.batches import Batches
 from omni_jobs.store.connection import check_server, open_redis
 from omni_jobs.store.examining import Damage, Examining
 from omni_jobs.store.files import Files
@@ -43,6 +44,7 @@ class JobStore(
     Sweeping,
     Outbox,
     Attaching,
+    Batches,
     Files,
     Waking,
     Keyring,

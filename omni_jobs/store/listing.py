@@ -70,6 +70,11 @@ def _matches(job: Job, status: Status | None, model: str | None, tag: str | None
     )
 
 
+def cursor_after(job: Job) -> str:
+    """The cursor of the page that follows a job."""
+    return _cursor(round(job.created_at.timestamp() * 1000), job.id)
+
+
 def _cursor(created_ms: int, job_id: str) -> str:
     return base64.urlsafe_b64encode(f"{created_ms} {job_id}".encode()).decode().rstrip("=")
 

@@ -25,6 +25,10 @@ class Reading(Fleet):
             )
         return job
 
+    def get_many(self, account: str, job_ids: list[str]) -> list[Job | None]:
+        """These jobs as they stand, None for those that are not there."""
+        return self._find(account, job_ids)
+
     def preview(self, account: str, job_id: str) -> bytes | None:
         """The latest preview picture of a running job."""
         picture: bytes | None = self._ask(("GET", self.keys("preview", account, job_id)))[0]

@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from omni_jobs.api.faces.fields import Table
 from omni_jobs.api.fal import inputs as fal_inputs
-from omni_jobs.api.openai import files, image_fields
+from omni_jobs.api.openai import batches, files, image_fields, video_shapes
 from omni_jobs.api.replicate import inputs
 from omni_jobs.schemas import MOVES, Phase, Status
 from omni_jobs.settings import PREFIX, Settings
@@ -165,6 +165,8 @@ PARTS: tuple[tuple[str, str, Callable[[], str]], ...] = (
             ("POST /v1/images/generations", image_fields.GENERATION), ("POST /v1/images/edits", image_fields.EDIT)
         ),
     ),
+    ("docs/faces.md", "openai videos", lambda: face_table(("POST /v1/videos", video_shapes.VIDEO))),
+    ("docs/faces.md", "openai batches", lambda: face_table(("POST /v1/batches", batches.BATCH))),
     ("docs/faces.md", "openai files", lambda: face_table(("POST /v1/files", files.FILE))),
     (
         "docs/faces.md",

@@ -13,11 +13,12 @@ from fastapi import Path, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from omni_jobs import queue
-from omni_jobs.api import bodies, sse
+from omni_jobs.api import sse
 from omni_jobs.api.events import EventStreamResponse
 from omni_jobs.api.faces.asking import card_for, ended, face_router
 from omni_jobs.api.faces.failures import answer
 from omni_jobs.api.faces.following import followed
+from omni_jobs.api.faces.forms import json_object
 from omni_jobs.api.faces.pictures import stored_all
 from omni_jobs.api.fal.inputs import job_of, picked_input, pictures_of
 from omni_jobs.api.jobs import submit_one
@@ -97,9 +98,7 @@ async def run(request: Request, account: Account, service: Served, app: str) -> 
 
 
 async def _submitted(request: Request, account: str, service: Service, app: str, webhook: str | None) -> Job:
-    body = await bodies.read_json(request)
-    if not isinstance(body, dict):
-        raise InvalidRequest(f"The body is a JSON object, not {type(body).__name__}.", value=body)
+    body = await json_object(request)
     card = await _card(service, app)
     picked = picked_input(body, card)
     images, mask = pictures_of(picked)

@@ -104,7 +104,7 @@ async def content(account: Account, service: Served, file_id: FileId) -> Respons
     with storage_errors_translated():
         opened = await asyncio.to_thread(service.objects.open, file.key)
     headers = {"content-length": str(file.size_bytes), "x-content-type-options": "nosniff"}
-    return StreamingResponse(_chunks(opened), headers=headers, media_type=file.content_type)
+    return StreamingResponse(object_chunks(opened), headers=headers, media_type=file.content_type)
 
 
 @router.delete(PATH + "/{file_id}")
@@ -218,7 +218,8 @@ async def _spooled(upload: UploadFile, max_bytes: int, keep: Keep) -> StoredFile
         return await asyncio.to_thread(keep, Path(spool.name), upload.filename or "file")
 
 
-def _chunks(file: BinaryIO) -> Iterator[bytes]:
+def object_chunks(file: BinaryIO) -> Iterator[bytes]:
+    """The bytes of an opened object, which is closed at the end."""
     with file:
         while chunk := file.read(CHUNK_BYTES):
             yield chunk

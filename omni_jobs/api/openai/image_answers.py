@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from omni_jobs.faces.outcome import media_of
 from omni_jobs.schemas import Artifact, Job
 
 #: The kinds of events by the native task.
@@ -16,7 +17,7 @@ def images_response(job: Job, pictures: Sequence[str | None]) -> dict[str, Any]:
 
     Beside OpenAI's fields: `id` is the native job, and each picture tells its own id, seed and size.
     """
-    data = [_image(one, text, job.revised_prompt) for one, text in zip(outputs(job), pictures, strict=True)]
+    data = [_image(one, text, job.revised_prompt) for one, text in zip(media_of(job), pictures, strict=True)]
     ended = job.finished_at or job.created_at
     return {"id": job.id, "created": int(ended.timestamp()), "data": data, **_look(job), "usage": usage(job)}
 
@@ -48,11 +49,6 @@ def due_partial(percent: float, sent: int, wanted: int) -> bool:
     return sent < wanted and percent >= 100 * (sent + 1) / (wanted + 1)
 
 
-def outputs(job: Job) -> list[Artifact]:
-    """What was asked for: not what else a pipeline gave out."""
-    return [one for one in job.artifacts if one.kind == "output"]
-
-
 def _image(artifact: Artifact, picture: str | None, revised_prompt: str | None) -> dict[str, Any]:
     return {
         "b64_json": picture,
@@ -69,7 +65,7 @@ def _image(artifact: Artifact, picture: str | None, revised_prompt: str | None) 
 
 def _look(job: Job) -> dict[str, Any]:
     """What OpenAI tells of the pictures as a whole."""
-    first = next(iter(outputs(job)), None)
+    first = next(iter(media_of(job)), None)
     given = job.request.parameters
     sides = (first.width, first.height) if first else (given.get("width"), given.get("height"))
     size = f"{sides[0]}x{sides[1]}" if all(sides) else "auto"

@@ -13,7 +13,6 @@ from typing import Any
 from omni_jobs.api.faces.fields import (
     Field,
     Table,
-    extras_of,
     flag_field,
     native_part,
     text_field,
@@ -98,7 +97,7 @@ def job_of(
     """The native job. Raises InvalidRequest with the field's name."""
     job = native_part(picked, card)
     text_field(picked, "background", ("auto", "opaque"))
-    parameters = {**_size_of(picked, card), **job.get("parameters", {})}
+    parameters = {**size_of(picked, card), **job.get("parameters", {})}
     job |= {
         "task": "edit" if is_edit else "generate",
         "model": card.name,
@@ -113,29 +112,19 @@ def job_of(
     return parse_job(job | ({"parameters": parameters} if parameters else {}))
 
 
-def picked_generation(body: Mapping[str, Any], card: ModelCard) -> dict[str, Any]:
-    """The fields of a generation that mean something. Raises InvalidRequest."""
-    return GENERATION.pick(body, extras_of(card))
-
-
-def picked_edit(body: Mapping[str, Any], card: ModelCard) -> dict[str, Any]:
-    """The fields of an edit that mean something. Raises InvalidRequest."""
-    return EDIT.pick(body, extras_of(card))
-
-
 def json_pictures(picked: Mapping[str, Any]) -> tuple[list[Given], Given | None]:
     """The pictures and the mask that a JSON body names. Raises InvalidRequest."""
     listed = picked.get("images", picked.get("image", []))
     members = listed if isinstance(listed, list) else [listed]
     if len(members) > MAX_IMAGES:
         raise InvalidRequest(f"`images`: {len(members)} given, at most {MAX_IMAGES}.", field="images")
-    images = [_given(one, f"images.{place}") for place, one in enumerate(members)]
+    images = [reference_given(one, f"images.{place}") for place, one in enumerate(members)]
     mask = picked.get("mask")
-    return images, None if mask is None else _given(mask, "mask")
+    return images, None if mask is None else reference_given(mask, "mask")
 
 
-def _given(reference: object, field: str) -> Given:
-    """`{"image_url": ...}`, `{"file_id": ...}` or the text alone."""
+def reference_given(reference: object, field: str) -> Given:
+    """A picture as `{"image_url": ...}`, `{"file_id": ...}` or the text alone. Raises InvalidRequest."""
     if isinstance(reference, Mapping):
         named = [reference[name] for name in ("image_url", "file_id") if reference.get(name) is not None]
         if len(named) != 1 or set(reference) - {"image_url", "file_id"}:
@@ -145,7 +134,8 @@ def _given(reference: object, field: str) -> Given:
     return given_text(reference, field)
 
 
-def _size_of(picked: Mapping[str, Any], card: ModelCard) -> dict[str, int]:
+def size_of(picked: Mapping[str, Any], card: ModelCard) -> dict[str, int]:
+    """Width and height from `size`, if it says any. Raises InvalidRequest."""
     size = text_field(picked, "size")
     if size in (None, "auto"):
         return {}

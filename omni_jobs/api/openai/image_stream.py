@@ -12,9 +12,9 @@ from PIL import Image
 from omni_jobs.api import sse
 from omni_jobs.api.faces.failures import openai_error
 from omni_jobs.api.faces.following import followed
-from omni_jobs.api.openai.image_answers import completed_event, due_partial, outputs, partial_event
+from omni_jobs.api.openai.image_answers import completed_event, due_partial, partial_event
 from omni_jobs.api.service import Service
-from omni_jobs.faces.outcome import error_of
+from omni_jobs.faces.outcome import error_of, media_of
 from omni_jobs.schemas import Job
 
 
@@ -42,7 +42,7 @@ async def _ending(service: Service, job: Job) -> AsyncIterator[str]:
     error = error_of(job)
     if error is not None:
         yield sse.message("error", {"type": "error", "error": openai_error(error)})
-    for artifact in outputs(job):
+    for artifact in media_of(job):
         content = await asyncio.to_thread(service.objects.get, artifact.key)
         yield sse.message(*completed_event(job, artifact, base64.b64encode(content).decode()))
 

@@ -14,6 +14,7 @@ from omni_jobs import queue
 from omni_jobs.api import bodies, waiting
 from omni_jobs.api.events import EventStreamResponse
 from omni_jobs.api.faces.asking import card_for, face_router
+from omni_jobs.api.faces.forms import json_object
 from omni_jobs.api.faces.pictures import stored_all
 from omni_jobs.api.faces.stream_links import STREAMS_PATH, check_stream_link, stream_link
 from omni_jobs.api.jobs import MAX_WAIT_SECONDS, submit_one
@@ -38,7 +39,7 @@ OWN_ID = re.compile(r"^job_[0-9a-f]{1,64}$")
 @router.post("/predictions")
 async def create(request: Request, account: Account, service: Served) -> Response:
     """Submit a prediction of the model that `version` or `model` names."""
-    body = await _body(request)
+    body = await json_object(request)
     return await _create(request, account, service, body, body.get("version", body.get("model")))
 
 
@@ -46,14 +47,14 @@ async def create(request: Request, account: Account, service: Served) -> Respons
 @router.post("/v1/deployments/{owner}/{name}/predictions")
 async def create_of_model(request: Request, account: Account, service: Served, owner: str, name: str) -> Response:
     """Submit a prediction of a model."""
-    return await _create(request, account, service, await _body(request), f"{owner}/{name}")
+    return await _create(request, account, service, await json_object(request), f"{owner}/{name}")
 
 
 @router.put("/predictions/{prediction_id}")
 @router.put("/v1/predictions/{prediction_id}")
 async def put(request: Request, account: Account, service: Served, prediction_id: PredictionId) -> Response:
     """Submit a prediction under the client's own id; the same id again is the same prediction."""
-    body = await _body(request)
+    body = await json_object(request)
     if body.setdefault("id", prediction_id) != prediction_id:
         raise InvalidRequest(
             f"`id`: {body['id']!r} is not the id in the path.",
@@ -118,13 +119,6 @@ def waited_seconds(prefer: str) -> float:
     """How long the client wants its answer held back: 0 at least, by the header `Prefer`."""
     match = _PREFER_WAIT.search(prefer.lower())
     return 0.0 if match is None else min(float(match[1] or WAIT_SECONDS), MAX_WAIT_SECONDS)
-
-
-async def _body(request: Request) -> dict[str, Any]:
-    body = await bodies.read_json(request)
-    if not isinstance(body, dict):
-        raise InvalidRequest(f"The body is a JSON object, not {type(body).__name__}.", value=body)
-    return body
 
 
 async def _create(

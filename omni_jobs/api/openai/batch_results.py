@@ -1,0 +1,98 @@
+"""The files that say what became of a batch's lines; whatever has not ended is called off first."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from omni_jobs import queue
+from omni_jobs.api.faces.files import add_file
+from omni_jobs.api.openai.batch_lines import Line, code_and_text, error_row, job_id_of, result_row
+from omni_jobs.api.service import Service
+from omni_jobs.errors import IllegalMove
+from omni_jobs.faces.outcome import error_of
+from omni_jobs.schemas import Job, Status
+from omni_jobs.schemas.batches import Batch, BatchStatus
+
+#: What a line says that ended because its batch did; the jobs' own codes of that kind.
+ENDINGS = {
+    BatchStatus.CANCELLED: ("batch_cancelled", "The batch was cancelled before this line was finished."),
+    BatchStatus.EXPIRED: ("batch_expired", "The batch expired before this line was finished."),
+    BatchStatus.COMPLETED: ("not_found", "The job of this line was deleted."),
+}
+_ENDED_WITH_BATCH = ("canceled", "expired", "deadline_exceeded")
+
+
+def write_results(
+    service: Service,
+    batch: Batch,
+    chunks: Iterable[list[Line]],
+    refused: Mapping[int, tuple[str, str]],
+    ending: BatchStatus,
+) -> Generator[bool, None, dict[str, Any]]:
+    """Yields after each chunk; returns counts and file ids. Lines that succeeded are told whatever the ending.
+
+    Args:
+        refused: code and words of lines that never became jobs, by their number.
+    """
+    failures: Counter[str] = Counter()
+    completed = 0
+    with tempfile.NamedTemporaryFile("w", prefix="batch-") as out, tempfile.NamedTemporaryFile("w") as err:
+        for chunk in chunks:
+            for line, job in zip(chunk, _ended(service, batch, chunk), strict=True):
+                if job is not None and job.status is Status.SUCCEEDED:
+                    completed += 1
+                    _write(out, result_row(batch, line.custom_id, line.number, job))
+                else:
+                    code, text = refused.get(line.number) or _reason(job, ending)
+                    failures[code] += 1
+                    _write(err, error_row(batch, line.custom_id, line.number, code, text, job))
+            yield True
+        failed = sum(failures.values())
+        return {
+            "completed": completed,
+            "failed": failed,
+            "failures": dict(failures),
+            "output_file_id": _kept(service, batch, out, "output") if completed else None,
+            "error_file_id": _kept(service, batch, err, "error") if failed else None,
+        }
+
+
+def _ended(service: Service, batch: Batch, lines: list[Line]) -> list[Job | None]:
+    """The jobs of these lines, none of which goes on."""
+    store, ids = service.store, [job_id_of(batch, line.number) for line in lines]
+    for job in store.get_many(batch.account, ids):
+        if job is not None and not job.is_finished:
+            with suppress(IllegalMove):  # it ended by itself just now
+                queue.cancel(store, batch.account, job.id)
+    return store.get_many(batch.account, ids)
+
+
+def _reason(job: Job | None, ending: BatchStatus) -> tuple[str, str]:
+    error = error_of(job) if job else None
+    if error is None or (ending is not BatchStatus.COMPLETED and error.code in _ENDED_WITH_BATCH):
+        return ENDINGS[ending]
+    return code_and_text(error)
+
+
+def _write(file: IO[str], row: dict[str, Any]) -> None:
+    file.write(json.dumps(row, separators=(",", ":")) + "\n")
+
+
+def _kept(service: Service, batch: Batch, file: Any, word: str) -> str:
+    file.flush()
+    kept = add_file(
+        service,
+        batch.account,
+        Path(file.name),
+        purpose="batch_output",
+        filename=f"{batch.id}_{word}.jsonl",
+        content_type="application/jsonl",
+        life_seconds=batch.output_life_seconds,
+    )
+    return kept.id
