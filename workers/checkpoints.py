@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from omni_jobs.errors import NotFound, QueueUnavailable
+from omni_jobs.errors import NotFound, OmniJobsError, QueueUnavailable
 from omni_jobs.names import checkpoint_prefix
 from omni_jobs.schemas import Job
 from omni_jobs.store import Claim
@@ -164,7 +164,7 @@ class AttemptCheckpoints:
                 file, step = self._fresh.pop(output)
             try:
                 self._store(output, file.take(), step)
-            except (QueueUnavailable, StorageError, OSError, ValueError) as error:
+            except (OmniJobsError, StorageError, OSError, ValueError) as error:
                 self._log.warning("checkpoint dropped", output=output, step=step, error=str(error))
 
     def _store(self, output: int, content: bytes, step: int) -> None:
@@ -191,7 +191,7 @@ class AttemptCheckpoints:
                 return
         except NotFound:
             pass  # deleted by its owner
-        except QueueUnavailable:
+        except OmniJobsError:
             return
         try:
             prefix = checkpoint_prefix(claim.account, claim.job_id)
