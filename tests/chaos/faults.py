@@ -14,7 +14,7 @@ from omni_jobs import queue
 from omni_jobs.names import model_queue, new_id
 from omni_jobs.store import Ref
 from omni_jobs.store.scripts import script_text
-from tests.chaos.fleet import LEASE_SECONDS, Fleet, Member, _send
+from tests.chaos.fleet import LEASE_SECONDS, Fleet, Member, send
 from tests.chaos.proxy import Mode, Proxy, Tripwire
 from tests.chaos.roles import MODEL
 
@@ -77,10 +77,10 @@ def _engine(number: signal.Signals) -> Strike:
     def strike(fleet: Fleet, random: Random) -> Struck | None:
         member = _member(fleet, random, "worker")
         pid = member.engine
-        if pid is None or not _send(pid, number):
+        if pid is None or not send(pid, number):
             return None
         seconds = random.uniform(0.3, 2.0) * LEASE_SECONDS if number is signal.SIGSTOP else 0.0
-        return Struck(f"engine of {member.name}", seconds, lambda: _send(pid, signal.SIGCONT))
+        return Struck(f"engine of {member.name}", seconds, lambda: send(pid, signal.SIGCONT))
 
     return strike
 

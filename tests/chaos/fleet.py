@@ -95,7 +95,7 @@ class Member:
     def signal(self, number: signal.Signals) -> bool:
         """Whether it was there to get it. A signal that ends it is no death of its own."""
         self.is_doomed |= number in (signal.SIGKILL, signal.SIGTERM)
-        return self.pid is not None and _send(self.pid, number)
+        return self.pid is not None and send(self.pid, number)
 
     def kill(self) -> bool:
         """As `kill -9` does; whether it was there."""
@@ -177,7 +177,7 @@ class Fleet:
             self._keeper.join()
         for member in self.members.values():
             for pid in (*children(member.pid), member.pid) if member.pid is not None else ():
-                _send(pid, signal.SIGKILL)
+                send(pid, signal.SIGKILL)
             if member.process is not None:
                 member.process.wait()
                 if member.process.stdin is not None:
@@ -258,7 +258,7 @@ def children(pid: int) -> Iterator[int]:
             yield from (int(child) for child in file.read_text().split())
 
 
-def _send(pid: int, number: signal.Signals) -> bool:
+def send(pid: int, number: signal.Signals) -> bool:
     try:
         os.kill(pid, number)
     except ProcessLookupError:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
 from omni_jobs import queue
 from omni_jobs.schemas import Status
 from tests.e2e.deployment import Deployment
 from workers.engine_process.respawning import OUT_OF_SERVICE
+
+#: Longest time for one call of the simulated device.
+BUDGET_SECONDS = 2
 
 
 def test_a_bad_device_is_taken_out_of_service_and_its_jobs_run_elsewhere(deployment: Deployment) -> None:
@@ -65,7 +69,24 @@ def test_a_frozen_engine_process_is_ended_by_the_watchdog(deployment: Deployment
     assert ended.attempt == 2
 
 
+def test_a_worker_that_was_stopped_does_not_blame_its_engine_process(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    """What the engine process said meanwhile is unread, which is not its fault."""
+    name = deployment.start_worker("simulated?launch_ms=20", config=budgeted(tmp_path))
+    before = deployment.engine_process(name)
+    job = deployment.submit("fox", 40)
+    deployment.is_denoising(job)
+    deployment.workers[0].send_signal(signal.SIGSTOP)
+    time.sleep(2 * BUDGET_SECONDS)  # the fault itself: longer than any call may take
+    deployment.workers[0].send_signal(signal.SIGCONT)
+    for ended in deployment.finished(job, deployment.submit("after", 2)):
+        deployment.check(ended)
+    assert deployment.engine_process(name) == before
+    assert "hangs" not in deployment.log(name)
+
+
 def budgeted(folder: Path) -> Path:
     config = folder / "omni.toml"
-    config.write_text('[models.sim]\nsource = "simulated"\ncall_budget_seconds = 2\n')
+    config.write_text(f'[models.sim]\nsource = "simulated"\ncall_budget_seconds = {BUDGET_SECONDS}\n')
     return config

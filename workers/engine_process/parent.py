@@ -23,14 +23,12 @@ from workers.engine_process.errors import EngineLost, RequestDropped, error_from
 from workers.engine_process.messages import Channel, Rendered, RenderRequest, Tell
 from workers.engine_process.residency import Action, Budget
 from workers.engine_process.respawning import BACKOFF_SECONDS, OUT_OF_SERVICE, Respawning
-from workers.engine_process.spawning import reap, spawn
+from workers.engine_process.spawning import reap, spawn, watch
 from workers.engine_process.spool import SpoolFile
 from workers.engine_process.state import SERVING, EngineStats, ModelState, Pending, Position, budget_seconds, hear
 from workers.registry import ModelRow
 
 log = structlog.get_logger(__name__)
-
-WATCH_SECONDS = 0.25
 
 
 class EngineProcess:
@@ -68,7 +66,7 @@ class EngineProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._closing = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="engine-keeper", daemon=True)
-        self._watch = threading.Thread(target=self._watch_budgets, name="engine-watch", daemon=True)
+        self._watch = threading.Thread(target=watch, args=(self._closing, self._look), daemon=True)
 
     def start(self) -> None:
         """Spawn the child; returns at once. `models` tells when they are ready."""
@@ -240,12 +238,13 @@ class EngineProcess:
         pending.end(outcome)
         return True
 
-    def _watch_budgets(self) -> None:
-        while not self._closing.wait(WATCH_SECONDS):
-            process = self._process
-            if not self.is_advancing and process is not None and process.poll() is None:
-                log.error("engine process hangs; killing it", in_batch=self._batch)
-                process.kill()
+    def _look(self, late_seconds: float) -> None:
+        """Kill a child that hangs. Time in which this process was stopped itself is not the child's."""
+        with self._lock:
+            self._busy_since = self._busy_since and self._busy_since + late_seconds
+        if not self.is_advancing and (process := self._process) is not None and process.poll() is None:
+            log.error("engine process hangs; killing it", in_batch=self._batch)
+            process.kill()
 
 
 #: What each kind of message does.

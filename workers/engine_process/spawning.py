@@ -5,11 +5,16 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable
 
 from workers.engine_process.messages import Channel
 
 #: Time a closed engine process has to end by itself.
 CLOSE_SECONDS = 2.0
+#: Time between two looks at whether it hangs.
+WATCH_SECONDS = 0.25
 
 
 def spawn() -> tuple[subprocess.Popen[bytes], Channel]:
@@ -28,3 +33,11 @@ def reap(process: subprocess.Popen[bytes]) -> int:
     except subprocess.TimeoutExpired:
         process.kill()
         return process.wait()
+
+
+def watch(is_over: threading.Event, look: Callable[[float], None]) -> None:
+    """Call `look` every so often with the seconds by which it comes late, as after a SIGSTOP of this process."""
+    looked = time.monotonic()
+    while not is_over.wait(WATCH_SECONDS):
+        since, looked = looked, time.monotonic()
+        look(max(0.0, looked - since - WATCH_SECONDS))
