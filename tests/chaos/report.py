@@ -15,7 +15,7 @@ COLUMNS = ("minutes", "faults", "acknowledged", "takeovers", "webhooks_received"
 
 def recorded() -> list[dict[str, Any]]:
     """The runs that are kept, oldest first."""
-    return [json.loads(path.read_text()) for path in sorted(RUNS.glob("*.json"))]
+    return [json.loads(path.read_text()) for path in sorted(RUNS.glob("chaos-*.json"))]
 
 
 def table() -> str:
