@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
+import openai
 import pytest
 from click.testing import CliRunner
 
@@ -55,6 +57,21 @@ def test_quotas_over_http_and_a_client_that_does_not_try_again_in_vain(served: S
     served.store.set_limits("lim3", {"bytes_per_day": None, "queued_jobs": 0, "requests_per_minute": 0})
     with Client(limited, api_key=key) as client, pytest.raises(RateLimited):
         client.list()
+
+
+def test_openais_client_understands_refusals(served: Served, limited: str) -> None:
+    served.store.set_limits("lim4", {"requests_per_minute": 0})
+    options: dict[str, Any] = {"base_url": f"{limited}/v1", "max_retries": 0}
+    with openai.OpenAI(api_key="sk-wrong", **options) as client, pytest.raises(openai.AuthenticationError):
+        client.files.list()
+    key = new_key(served, "lim4")
+    with openai.OpenAI(api_key=key, **options) as client, pytest.raises(openai.RateLimitError) as refused:
+        client.files.list()
+    assert refused.value.code == "rate_limit_exceeded"
+    with openai.OpenAI(api_key=new_key(served, "lim5", Scope.READ), **options) as client:
+        assert client.files.list().data == []
+        with pytest.raises(openai.PermissionDeniedError):
+            client.images.generate(prompt="a fox", model="paper")
 
 
 def test_usage_is_the_accounts_own(served: Served, limited: str) -> None:

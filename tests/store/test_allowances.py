@@ -116,6 +116,15 @@ def test_device_seconds_of_a_day(any_store: JobStore, owner: str) -> None:
     submit(any_store, key_id=key.id)
 
 
+def test_calling_off_at_the_last_moment_is_not_free(any_store: JobStore) -> None:
+    job = submit(any_store, cost_seconds=3)
+    any_store.move("ann", submit(any_store, cost_seconds=5), Status.CANCELED)
+    assert any_store.usage("ann")[0].device_seconds == 0
+    assert any_store.claim_next("w", ["tiny"], lease_seconds=1000) is not None
+    any_store.move("ann", job, Status.CANCELED)
+    assert any_store.usage("ann")[0].device_seconds == 3
+
+
 def test_bytes_of_a_day_are_uploads_and_outputs(any_store: JobStore) -> None:
     limits = Limits(bytes_per_day=100)
     any_store.reserve_bytes("ann", 60, limits=limits)

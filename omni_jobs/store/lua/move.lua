@@ -51,9 +51,9 @@ else
 end
 
 if was_running then
-  note_usage(owners_of(job.account, job.key), {
-    outputs = args.outputs, bytes = output_bytes, device_seconds = number(args.device_seconds),
-  })
+  -- Nobody measured a job that its owner called off: it counts as guessed, or calling off would be free.
+  local used = args.device_seconds or (args.to == 'canceled' and charged) or 0
+  note_usage(owners_of(job.account, job.key), {outputs = args.outputs, bytes = output_bytes, device_seconds = used})
   if args.device_seconds then
     charge_job(job, args.device_seconds - charged)
   elseif not args.count_attempt then
