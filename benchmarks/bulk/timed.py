@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from omni_jobs.bulk.backend import Backend
 from omni_jobs.bulk.destination import Folder
-from omni_jobs.bulk.manifest import open_manifest
+from omni_jobs.bulk.manifest import Line, open_manifest
 from omni_jobs.bulk.run import Run
 from omni_jobs.bulk.workplace import Workplace
 from omni_jobs.schemas import ModelCard
 
 
-def run_seconds(manifest: Path, out: Path, backend: Backend) -> float:
-    """Seconds from a ready backend to the last row; all lines must succeed."""
+def run_seconds(manifest: Path, out: Path, backend: Backend, warm: Sequence[Line] = ()) -> float:
+    """Seconds from a ready backend, which has rendered the `warm` lines, to the last row; all must succeed."""
     ready: list[float] = []
     start = backend.start
 
     async def started() -> Mapping[str, ModelCard]:
         cards = await start()
+        await asyncio.gather(*(backend.render(line, 0) for line in warm))
         ready.append(time.perf_counter())
         return cards
 

@@ -23,6 +23,7 @@ def s3() -> Iterator[S3Server]:
         yield server
 
 
+@pytest.mark.slow
 def test_a_run_into_a_bucket_goes_on_from_another_machine(
     service: Deployment, bulk: Bulk, s3: S3Server, tmp_path: Path
 ) -> None:

@@ -67,6 +67,7 @@ def test_both_ways_give_the_same_results(local: Local, bulk: Bulk, service: Depl
             assert (here / output["key"]).read_bytes() == (there / output["key"]).read_bytes()
 
 
+@pytest.mark.slow
 def test_killed_three_times_it_ends_as_if_nothing_had_happened(local: Local, tmp_path: Path) -> None:
     path = manifest(tmp_path, *foxes(24, deterministic=True))
     quiet, rough = tmp_path / "quiet", tmp_path / "rough"

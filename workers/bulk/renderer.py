@@ -103,8 +103,12 @@ class Renderer:
         for order in dropped:
             self._end(order, ended(order.line, Outcome.CANCELED, generation=order.generation))
         for order in running:
-            for name in _names(order):
-                self._engine.cancel(name)
+            self._drop(order)
+
+    def _drop(self, order: Order) -> None:
+        """The device stops working on a line at its next call."""
+        for index in range(order.line.request.num_outputs):
+            self._engine.cancel(_name(order, index))
 
     def close(self) -> None:
         """Begin nothing more and wait for nothing."""
@@ -118,6 +122,7 @@ class Renderer:
             for request in self._requests(order):
                 order.futures.append(self._engine.submit(request))
         except Exception as error:  # noqa: BLE001  whatever is wrong with a line is that line's failure
+            self._drop(order)
             self._settle(order, error)
             return
         left = len(order.futures)
@@ -143,17 +148,18 @@ class Renderer:
             self._engine.models[job.model].row,
             self._loras[job.model],
             fetched,
-            name=f"{line.id}.{order.tries}",
+            name=_name(order),
             seed=line.seed,
             folder=self._spool,
             max_pixels=settings.max_input_pixels,
         )
 
     def _finish(self, order: Order) -> None:
-        error = next((e for e in (future.exception() for future in order.futures) if e is not None), None)
+        errors = [error for error in (future.exception() for future in order.futures) if error is not None]
         try:
-            if error is not None:
-                raise error
+            if errors:
+                # If the process died, what counts is whether any output of the line was in its batch.
+                raise next((error for error in errors if getattr(error, "blamed", False)), errors[0])
             rendered = [future.result() for future in order.futures]
             self._end(order, self._written(order, rendered))
         except Exception as failure:  # noqa: BLE001  as above; a full disk is told to all by the first
@@ -239,5 +245,7 @@ class Renderer:
         )
 
 
-def _names(order: Order) -> list[str]:
-    return [f"{order.line.id}.{order.tries}.{index}" for index in range(order.line.request.num_outputs)]
+def _name(order: Order, index: int | None = None) -> str:
+    """The name of a try in the engine process, or of one of its requests."""
+    name = f"{order.line.id}.{order.tries}"
+    return name if index is None else f"{name}.{index}"
