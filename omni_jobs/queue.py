@@ -56,6 +56,7 @@ def submit(
     card = store.card(request.model)
     card.validate_job(request)
     _check_deadline(request, datetime.now(UTC))
+    _check_copies(request, datetime.now(UTC))
     _check_inputs(store, account, request)
     check_prompt(prompt_check, account, request)
     store.check_memory()
@@ -115,6 +116,7 @@ def retry(
             "idempotency_key": None,
             "not_before": old.not_before if old.not_before and old.not_before > now else None,
             "deadline": old.deadline if old.deadline and old.deadline > now else None,
+            "copies": () if any((one.ends_at() or now) < now for one in old.copies) else old.copies,
         }
     )
     return submit(
@@ -171,6 +173,19 @@ def _check_deadline(request: JobRequest, now: datetime) -> None:
             value=request.deadline.isoformat(),
             remedy="Give a time in the future, with its zone.",
         )
+
+
+def _check_copies(request: JobRequest, now: datetime) -> None:
+    begins = max(now, request.not_before or now)
+    for place, target in enumerate(request.copies):
+        ends = target.ends_at()
+        if ends is not None and ends <= begins:
+            raise InvalidRequest(
+                f"`copies.{place}.url`: the permission ends at {ends.isoformat(timespec='seconds')}, "
+                "before the job begins.",
+                field=f"copies.{place}.url",
+                remedy="Sign a link that lasts until the job will be done.",
+            )
 
 
 def _check_inputs(store: JobStore, account: str, request: JobRequest) -> None:

@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from omni_jobs.errors import InvalidRequest
+from omni_jobs.schemas.copies import CopyTarget
 
 #: Seeds survive a JSON round trip through double-precision numbers: 0 to 2^53-1.
 MAX_SEED = 2**53 - 1
@@ -129,6 +130,7 @@ class JobRequest(Strict):
     ttl_seconds: Whole = Field(DEFAULT_TTL_SECONDS, ge=60, le=365 * 24 * 3600)
     idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
     webhook: WebhookOptions | None = None
+    copies: tuple[CopyTarget, ...] = Field((), max_length=MAX_OUTPUTS)
     metadata: dict[Name, Annotated[str, StringConstraints(max_length=2000)]] = Field(
         default_factory=dict, max_length=16
     )
@@ -147,6 +149,10 @@ class JobRequest(Strict):
             raise ValueError("prompt: is empty; say what to draw or how to change the picture.")
         if self.task == "edit" and not self.images:
             raise ValueError("images: an edit needs at least one upload or artifact id.")
+        if self.copies and len(self.copies) != self.num_outputs:
+            raise ValueError(
+                f"copies: {len(self.copies)} given for {self.num_outputs} outputs; give one for each."
+            )
         if self.not_before and self.deadline and self.deadline <= self.not_before:
             raise ValueError("deadline: lies before `not_before`; the job could never run.")
         return self

@@ -86,6 +86,7 @@ def new_fields(
         # A digest, because the key may hold anything and becomes part of a Redis key.
         "idempotency": None if key is None else hashlib.sha256(key.encode()).hexdigest()[:32],
         "webhook": request.webhook and request.webhook.model_dump_json(),
+        "copies": compact([str(one.url) for one in request.copies]) if request.copies else None,
     }
     return {name: str(value) for name, value in fields.items() if value is not None}
 

@@ -26,6 +26,7 @@ from omni_jobs.settings import Settings, load_settings
 from omni_jobs.signing_secret import webhook_secret
 from omni_jobs.store import Delivery, JobStore, connect
 from omni_jobs.webhooks.addresses import parse_allowed, split
+from omni_jobs.webhooks.copies import COPY, send_copy
 from omni_jobs.webhooks.endpoints import Endpoints
 from omni_jobs.webhooks.gates import LONGEST_PAUSE_SECONDS, Gates
 from omni_jobs.webhooks.message import body_of
@@ -61,6 +62,7 @@ class Courier:
         self._sender = Sender(parse_allowed(settings.webhook_allow), settings.webhook_timeout_seconds)
         self._service_secret = webhook_secret(settings)
         key_of(self._service_secret)
+        self._objects = objects
         self._links = Links(objects, max(LINK_SECONDS, settings.link_seconds))
         own = f"http://{settings.api_host}:{settings.api_port}"
         self._base = (settings.public_url or settings.api_url or own).rstrip("/")
@@ -126,6 +128,8 @@ class Courier:
         await self._settle(delivery, verdict.outcome, verdict.wait_seconds, answer.error or None)
 
     async def _try(self, delivery: Delivery) -> Answer:
+        if delivery.type == COPY:
+            return await send_copy(delivery, self._objects, self._sender)
         endpoint = await asyncio.to_thread(self._endpoints.find, delivery.account, delivery.url)
         if endpoint is not None and endpoint.disabled_at is not None:
             return Answer(None, f"the endpoint is disabled: {endpoint.reason}", is_refused=True)

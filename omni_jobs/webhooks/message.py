@@ -24,7 +24,7 @@ FOREIGN: dict[str, Callable[[Job, str], dict[str, Any]]] = {
 class WebhookData(Record):
     """`sequence` counts a job's events; a receiver ignores one that is lower than the highest it has seen.
 
-    `job` is complete but for `request.images`, `mask` and `inputs`, which are the sender's own ids.
+    `job` is complete but for `request.images`, `mask`, `inputs` and `copies`, which are the sender's own.
     """
 
     job_id: str
@@ -42,7 +42,7 @@ class WebhookBody(Record):
 
 def body_of(delivery: Delivery, links: Links, base: str) -> bytes:
     """The bytes to sign and send. Links to outputs are made now, for the same event may be sent days later."""
-    request = delivery.job.request.model_copy(update={"images": (), "mask": None, "inputs": {}})
+    request = delivery.job.request.model_copy(update={"images": (), "mask": None, "inputs": {}, "copies": ()})
     job = links.sign_all(delivery.job.model_copy(update={"request": request}), base)
     hook = job.request.webhook
     if hook is not None and hook.format in FOREIGN and str(hook.url) == delivery.url:

@@ -8,11 +8,13 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import httpx
 
 from omni_jobs import __version__
 from omni_jobs.errors import Forbidden
+from omni_jobs.schemas.copies import CopyTarget
 from omni_jobs.webhooks.addresses import Resolve, Target, judge
 from omni_jobs.webhooks.schedule import Answer
 
@@ -55,10 +57,24 @@ class Sender:
 
     async def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """What came of it. Raises nothing that the receiver can cause."""
+        return await self._tried(
+            url, "POST", {"content": body, "headers": {**headers, "content-type": "application/json"}}
+        )
+
+    async def copy(self, target: CopyTarget, content: bytes, content_type: str, name: str) -> Answer:
+        """Puts a file where a presigned link allows it. Raises nothing that the receiver can cause."""
+        given: dict[str, Any]
+        if target.method == "PUT":
+            given = {"content": content, "headers": {"content-type": content_type, **target.headers}}
+        else:
+            given = {"data": target.fields, "files": {"file": (name, content, content_type)}}
+        return await self._tried(str(target.url), target.method, given)
+
+    async def _tried(self, url: str, method: str, given: Mapping[str, Any]) -> Answer:
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 target = await asyncio.to_thread(judge, url, self._allowed, resolve=self._resolve)
-                return await self._post(target, body, headers)
+                return await self._request(target, method, given)
         except Forbidden as error:
             return Answer(None, str(error), is_refused=True)
         except TimeoutError:
@@ -70,12 +86,11 @@ class Sender:
         """Releases what is open."""
         await self._client.aclose()
 
-    async def _post(self, target: Target, body: bytes, headers: Mapping[str, str]) -> Answer:
+    async def _request(self, target: Target, method: str, given: Mapping[str, Any]) -> Answer:
         request = self._client.build_request(
-            "POST",
+            method,
             url_at(target),
-            content=body,
-            headers={**headers, "content-type": "application/json", "host": host_header(target)},
+            **{**given, "headers": {**given.get("headers", {}), "host": host_header(target)}},
             # The certificate is checked against the name in the URL, not against the address.
             extensions={"sni_hostname": target.host},
         )

@@ -38,6 +38,13 @@ local function append_events(job, events)
   end
 end
 
+-- Copies of the outputs to their customer's own links; the courier reads from the request how.
+local function add_copies(job)
+  for place, url in ipairs(cjson.decode(job.copies)) do
+    add_delivery(job, {url = url}, 'cpy_' .. string.sub(job.id, 5) .. '_' .. (place - 1), 'output.copy', place - 1)
+  end
+end
+
 local function announce(job, events)
   if job.webhook then
     local hook = cjson.decode(job.webhook)
@@ -46,6 +53,7 @@ local function announce(job, events)
       if wants(hook, event[1]) then add_delivery(job, hook, id, event[1], event.sequence) end
     end
   end
+  if job.copies and job.status == 'succeeded' then add_copies(job) end
   redis.call('PUBLISH', key('channel', job.account, job.id), job.sequence)
 end
 
