@@ -47,7 +47,8 @@ class Gate:
             await problems.answer(request, error)(scope, receive, send)
             return
         access.CALLER.set(caller)
-        structlog.contextvars.bind_contextvars(account=caller.account, key=caller.key_id)
+        known = {"account": caller.account, "key": caller.key_id}
+        structlog.contextvars.bind_contextvars(**{name: value for name, value in known.items() if value})
         await self._app(scope, receive, send if caller.allowance is None else _telling(send, caller.allowance))
 
 

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
 from omni_jobs.api.app import FACES, NATIVE
 from omni_jobs.api.faces.stream_links import STREAMS_PATH
+from omni_jobs.cli import main
 from omni_jobs.client import Client
 from omni_jobs.errors import Unauthorized
 from omni_jobs.schemas.access import Scope
@@ -151,13 +153,14 @@ def test_the_pools_metrics_have_a_scope_of_their_own(served: Served, keyed: str)
         assert prometheus.get("/v1/jobs").status_code == 403
 
 
-def test_a_revoked_key_is_refused_at_once_and_no_key_is_logged(served: Served, keyed: str, log: Path) -> None:
+def test_a_revoked_key_is_refused_at_once_and_only_ids_are_logged(served: Served, keyed: str, log: Path) -> None:
     key, text = served.store.issue_key("ann", name="laptop")
     with with_key(keyed, text) as http:
         assert http.get("/v1/jobs").status_code == 200
         served.store.revoke_key(key.id)
         answer = http.get("/v1/jobs")
     assert (answer.status_code, key.id in answer.text, text in answer.text) == (401, True, False)
+    assert key.id in log.read_text()
     assert text not in log.read_text()
 
 
@@ -175,3 +178,19 @@ def test_the_client_takes_a_key(served: Served, keyed: str) -> None:
         assert client.get(job.id).account == "kim"
     with Client(keyed) as stranger, pytest.raises(Unauthorized):
         stranger.get(job.id)
+
+
+def test_the_command_line_takes_a_key(served: Served, keyed: str, tmp_path: Path) -> None:
+    with with_key(keyed, new_key(served, "lee")) as http:
+        job = http.post("/v1/jobs", json=job_body()).json()["id"]
+    environment = {"OMNI_DATA_DIR": str(tmp_path)}
+    ask = ["list", "--url", keyed, "--json"]
+
+    def run(arguments: list[str], **given: str) -> tuple[int, bool]:
+        result = CliRunner().invoke(main, arguments, env=environment | given)
+        return result.exit_code, job in result.output
+
+    assert run([*ask, "--api-key", new_key(served, "lee")]) == (0, True)
+    assert run(ask, OMNI_API_KEY=new_key(served, "lee")) == (0, True)
+    assert run(ask, OMNI_API_KEY=new_key(served, "max")) == (0, False)
+    assert run(ask) == (77, False)
