@@ -212,7 +212,7 @@ def one_run(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     return {"peak_bytes": peak, "seconds": seconds, "passed": True}
 
 
-MODES = {"local": (local, 192), "queue": (queue, 256), "memory": (memory, 1_000_000), "one-run": (one_run, 1000)}
+MODES = {"local": (local, 192), "queue": (queue, 512), "memory": (memory, 1_000_000), "one-run": (one_run, 1000)}
 
 
 def main() -> None:
@@ -220,7 +220,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("mode", choices=MODES)
     parser.add_argument("--lines", type=int)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--launch-ms", type=float, default=200.0, help="of a forward of eight, simulated")
     options = parser.parse_args()
     run, lines = MODES[options.mode]

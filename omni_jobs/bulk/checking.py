@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
 from omni_jobs.bulk.manifest import Entry, Line, Problem
+from omni_jobs.bulk.manifest.line import CIRCUMSTANCES
 from omni_jobs.errors import InvalidRequest, OmniJobsError, UnknownModel
 from omni_jobs.schemas import JobRequest, ModelCard, nearest
 
@@ -34,8 +35,8 @@ class Checker:
         plain = request.model_copy(
             update={"prompt": "-", "seed": 0, "negative_prompt": request.negative_prompt and "-"}
         )
-        fields = {"task", "model", "prompt", "negative_prompt", "images", "mask", "inputs", "parameters"}
-        return self._answers(json.dumps(plain.model_dump(mode="json", include=fields), sort_keys=True))
+        facts = plain.model_dump(mode="json", exclude=CIRCUMSTANCES, exclude_defaults=True)
+        return self._answers(json.dumps(facts, sort_keys=True))
 
     def _answer(self, facts: str) -> OmniJobsError | None:
         request = JobRequest.model_validate_json(facts)

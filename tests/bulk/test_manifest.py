@@ -59,9 +59,10 @@ def test_who_a_line_is_hangs_on_what_it_draws_and_on_nothing_else(tmp_path: Path
         base | {"id": "a"},
         base | {"parameters": {"width": 64}},
     ]
+    other.append(base | {"enhance_prompt": True})
     (only,) = {lines(json_lines(tmp_path, job))[0].id for job in same}
     ids = [line.id for line in lines(json_lines(tmp_path, *other))]
-    assert len({only, *ids}) == 5
+    assert len({only, *ids}) == 6
     moved = lines(json_lines(tmp_path, *reversed(other)))
     assert [line.id for line in moved] == ids[::-1]
 
@@ -257,6 +258,7 @@ def test_every_bad_line_is_reported_with_its_column(tmp_path: Path) -> None:
         good | {"seed": -1},
         good | {"idempotency_key": "k"},
         good | {"id": ""},
+        good | {"enhance_prompt": True},
     )
     with path.open("a") as file:
         file.write('\n{"model": "m" "prompt"}\n{"model": "m", "prompt": NaN}\n')
@@ -274,11 +276,12 @@ def test_every_bad_line_is_reported_with_its_column(tmp_path: Path) -> None:
         9: "seed",
         10: "idempotency_key",
         11: "id",
-        13: 15,
-        14: None,
+        12: "enhance_prompt",
+        14: 15,
+        15: None,
     }
     assert "Did you mean `prompt`?" in told[2][1]
-    assert "NaN" in told[14][1]
+    assert "NaN" in told[15][1]
 
 
 def test_a_broken_picture_is_found_before_anything_runs(tmp_path: Path) -> None:

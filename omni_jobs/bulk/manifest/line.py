@@ -15,20 +15,17 @@ from typing import Any
 from omni_jobs.errors import InvalidRequest, OmniJobsError
 from omni_jobs.schemas import MAX_SEED, JobRequest, parse_job
 
-#: What decides the pictures of a job, beside the name that its line may have.
-IDENTITY_FIELDS = {
-    "task",
-    "model",
-    "prompt",
-    "negative_prompt",
-    "images",
-    "mask",
-    "inputs",
-    "parameters",
-    "seed",
-    "num_outputs",
-    "output",
-    "deterministic",
+#: What says when and for whom a job runs, not what it draws. All other fields are part of a line's identity.
+CIRCUMSTANCES = {
+    "preview",
+    "priority",
+    "not_before",
+    "deadline",
+    "ttl_seconds",
+    "idempotency_key",
+    "webhook",
+    "metadata",
+    "tags",
 }
 #: Hexadecimal digits of an identity: 80 bits.
 ID_DIGITS = 20
@@ -112,7 +109,7 @@ def line_of(number: int, values: Mapping[str, Any], resolve: Resolve | None = No
     if resolve is not None:
         fields = _with_tokens(fields, resolve, pictures)
     request = parse_job(fields)
-    facts = request.model_dump(mode="json", include=IDENTITY_FIELDS, exclude_defaults=True)
+    facts = request.model_dump(mode="json", exclude=CIRCUMSTANCES, exclude_defaults=True)
     digest = _digest([facts, name] if name is not None else [facts])
     if request.seed is None:
         request = request.model_copy(update={"seed": int(digest, 16) % (MAX_SEED + 1)})
