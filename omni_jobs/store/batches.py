@@ -67,6 +67,11 @@ class Batches(StoreCore):
             self._ask(("PEXPIRE", key, life))
         return taken is not None or owner == holder.encode()
 
+    def release_batch(self, account: str, batch_id: str, holder: str) -> None:
+        """Gives a lock back at once, if it is still this holder's."""
+        if self.hold_batch(account, batch_id, holder, 1.0):
+            self._ask(("DEL", self.keys("batch_lock", account, batch_id)))
+
     def statuses(self, account: str, job_ids: list[str]) -> list[str | None]:
         """The statuses of these jobs, None for those that are not there."""
         found = self._ask(*(("HGET", self.keys("job", account, one), "status") for one in job_ids))

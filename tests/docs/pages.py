@@ -5,6 +5,7 @@ A part stands between two comments, `<!-- NAME -->` and `<!-- end of NAME -->`; 
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, fields
@@ -13,6 +14,7 @@ from pathlib import Path
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from omni_jobs.api.app import FACES
 from omni_jobs.api.faces.fields import Table
 from omni_jobs.api.fal import inputs as fal_inputs
 from omni_jobs.api.openai import batches, files, image_fields, video_shapes
@@ -152,6 +154,16 @@ def face_table(*bodies: tuple[str, Table]) -> str:
     return table(("endpoint", "field", "status", "note"), rows)
 
 
+def face_endpoints() -> str:
+    """Every route of every face, in one sentence each."""
+    rows = [
+        [face.router.tags[0], " ".join(sorted(route.methods)), f"`{route.path}`", inspect.getdoc(route.endpoint) or ""]
+        for face in FACES
+        for route in face.router.routes
+    ]
+    return table(("face", "method", "path", "what it does"), [[*row[:3], row[3].split("\n")[0]] for row in rows])
+
+
 #: What stands where: page, name of the part, its text.
 PARTS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("README.md", "settings", lambda: settings_table(FIRST_SETTINGS)),
@@ -165,6 +177,7 @@ PARTS: tuple[tuple[str, str, Callable[[], str]], ...] = (
             ("POST /v1/images/generations", image_fields.GENERATION), ("POST /v1/images/edits", image_fields.EDIT)
         ),
     ),
+    ("docs/faces.md", "endpoints", face_endpoints),
     ("docs/faces.md", "openai videos", lambda: face_table(("POST /v1/videos", video_shapes.VIDEO))),
     ("docs/faces.md", "openai batches", lambda: face_table(("POST /v1/batches", batches.BATCH))),
     ("docs/faces.md", "openai files", lambda: face_table(("POST /v1/files", files.FILE))),

@@ -63,11 +63,7 @@ def test_a_batch_is_rendered_and_tells_of_every_line_once(client: OpenAI, servic
     batch = until(client, submitted(client, lines), *FINAL)
     assert batch.status == "completed"
     assert batch.request_counts is not None
-    assert (batch.request_counts.total, batch.request_counts.completed, batch.request_counts.failed) == (
-        152,
-        151,
-        1,
-    )
+    assert batch.request_counts.to_dict() == {"total": 122, "completed": 121, "failed": 1}
     assert batch.metadata == {"run": "1"}
     told = rows(client, batch.output_file_id)
     assert set(told) == {f"row-{number}" for number in range(120)} | {"two"}

@@ -9,6 +9,7 @@ import asyncio
 import secrets
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 import structlog
 
@@ -53,6 +54,9 @@ class BatchRunner:
                 is_busy = False
             if not is_busy:
                 self._stopping.wait(IDLE_SECONDS)
+        with suppress(OmniJobsError):  # the locks then end by themselves
+            for place in self._held:
+                self._service.store.release_batch(*place, self._holder)
 
     def _round(self) -> bool:
         """A step of each batch; whether one has more to do at once."""

@@ -14,7 +14,7 @@ from omni_jobs.api.faces.asking import face_router
 from omni_jobs.api.faces.fields import Field, Table, text_field
 from omni_jobs.api.faces.forms import json_object
 from omni_jobs.api.openai.batch_lines import ENDPOINTS, openai_batch
-from omni_jobs.api.openai.files import BATCH_LIFE_SECONDS, life_seconds, listing, paged
+from omni_jobs.api.openai.files import FILE_LIFE_SECONDS, life_seconds, listing, paged
 from omni_jobs.api.service import Account, Served, Service
 from omni_jobs.errors import InvalidRequest, NotFound
 from omni_jobs.names import new_id
@@ -101,7 +101,7 @@ def _created(service: Service, account: str, body: dict[str, Any], base: str) ->
         created_at=now,
         expires_at=now + timedelta(seconds=_window_seconds(body.get("completion_window", "24h"))),
         output_life_seconds=life_seconds(body.get("output_expires_after"), "output_expires_after")
-        or BATCH_LIFE_SECONDS,
+        or FILE_LIFE_SECONDS,
         metadata=_metadata(body.get("metadata", {})),
     )
     service.store.add_batch(batch)

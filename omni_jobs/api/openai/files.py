@@ -35,14 +35,18 @@ FileId = Annotated[str, PathField(pattern=r"^file-[0-9a-f]{1,64}$")]
 #: Bytes of a batch's lines.
 MAX_BATCH_BYTES = 200_000_000
 MAX_LIST = 10_000
-#: A batch's lines live so long unless the client says otherwise; what a client may say, in seconds.
-BATCH_LIFE_SECONDS = 30 * 24 * 3600
+#: A file lives so long unless the client says otherwise; what a client may say, in seconds.
+FILE_LIFE_SECONDS = 30 * 24 * 3600
 LIFE_SECONDS = (3600, 30 * 24 * 3600)
 PURPOSES = ("batch", "vision", "user_data")
 FILE = Table(
     Field("file", note="up to 200 MB of lines, or one picture"),
     Field("purpose", note="`batch`, `vision` (a picture), `user_data`"),
-    Field("expires_after", note="`anchor` is `created_at`, `seconds` 3,600 to 2,592,000", kind="object"),
+    Field(
+        "expires_after",
+        note="`anchor` is `created_at`, `seconds` 3,600 to 2,592,000; 30 days if absent",
+        kind="object",
+    ),
 )
 
 
@@ -64,8 +68,7 @@ async def create(request: Request, account: Account, service: Served) -> Respons
                 return add_picture_file(
                     service, account, path, face="openai", purpose=purpose, filename=filename, life_seconds=life
                 )
-            given = (life or BATCH_LIFE_SECONDS) if purpose == "batch" else life
-            return add_file(service, account, path, purpose=purpose, filename=filename, life_seconds=given)
+            return add_file(service, account, path, purpose=purpose, filename=filename, life_seconds=life)
 
         return JSONResponse(openai_file(await _spooled(upload, limit, keep)))
 
@@ -162,8 +165,8 @@ def listing(items: list[dict[str, Any]], has_more: bool) -> dict[str, Any]:
     return {"object": "list", "data": items, "has_more": has_more, "first_id": first, "last_id": last}
 
 
-def _asked(form: FormData) -> tuple[UploadFile, str, int | None]:
-    """The file, its purpose, and how long it lives if the form says."""
+def _asked(form: FormData) -> tuple[UploadFile, str, int]:
+    """The file, its purpose, and how many seconds it lives."""
     upload = form.get("file")
     if not isinstance(upload, UploadFile):
         raise InvalidRequest("`file`: the form has no file of this name.", field="file")
@@ -171,7 +174,7 @@ def _asked(form: FormData) -> tuple[UploadFile, str, int | None]:
     purpose = text_field(body, "purpose", PURPOSES)
     if purpose is None:
         raise InvalidRequest("`purpose` is missing.", field="purpose", remedy=f"Say {', '.join(PURPOSES)}.")
-    return upload, purpose, life_seconds(body.get("expires_after"), "expires_after")
+    return upload, purpose, life_seconds(body.get("expires_after"), "expires_after") or FILE_LIFE_SECONDS
 
 
 def life_seconds(policy: Any, field: str) -> int | None:
@@ -199,7 +202,13 @@ Keep = Callable[[Path, str], StoredFile]
 def _replicate(service: Service, account: str) -> Keep:
     def keep(path: Path, filename: str) -> StoredFile:
         return add_picture_file(
-            service, account, path, face="replicate", purpose="vision", filename=filename, life_seconds=None
+            service,
+            account,
+            path,
+            face="replicate",
+            purpose="vision",
+            filename=filename,
+            life_seconds=FILE_LIFE_SECONDS,
         )
 
     return keep

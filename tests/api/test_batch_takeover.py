@@ -1,0 +1,66 @@
+"""A batch outlives the API process that works on it: the next one goes on, and no line is drawn twice."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from openai import OpenAI
+
+from omni_jobs.schemas import Job
+from tests.api.conftest import MODEL, Served, picture
+from tests.servers.processes import api
+
+ENDPOINT: Any = "/v1/images/generations"
+
+
+def lines(count: int) -> bytes:
+    rows = [
+        {
+            "custom_id": f"row-{n}",
+            "method": "POST",
+            "url": ENDPOINT,
+            "body": {"model": MODEL, "prompt": f"fox {n}"},
+        }
+        for n in range(count)
+    ]
+    return "".join(f"{json.dumps(row)}\n" for row in rows).encode()
+
+
+def jobs_of(served: Served, batch_id: str) -> list[Job]:
+    return served.store.list("default", tag=batch_id, limit=100)[0]
+
+
+def run_next(served: Served) -> None:
+    """Whichever job comes first."""
+    claim = served.store.claim_next("tester", [MODEL], lease_seconds=60)
+    assert claim is not None
+    served.succeed(claim, picture())
+
+
+def until(fact: Callable[[], Any]) -> None:
+    for _ in range(600):
+        if fact():
+            return
+        threading.Event().wait(0.05)
+    raise AssertionError("it did not come true")
+
+
+def test_another_process_goes_on_with_a_batch(served: Served, tmp_path: Path) -> None:
+    with api(tmp_path, **served.environment) as url, OpenAI(base_url=f"{url}/v1", api_key="none") as client:
+        file = client.files.create(file=("a.jsonl", lines(4)), purpose="batch")
+        batch = client.batches.create(input_file_id=file.id, endpoint=ENDPOINT, completion_window="24h")
+        until(lambda: len(jobs_of(served, batch.id)) == 4)
+        run_next(served)
+    with api(tmp_path, **served.environment) as url, OpenAI(base_url=f"{url}/v1", api_key="none") as client:
+        for _ in range(3):
+            run_next(served)
+        until(lambda: client.batches.retrieve(batch.id).status == "completed")
+        done = client.batches.retrieve(batch.id)
+        told = [json.loads(row) for row in client.files.content(done.output_file_id or "").text.splitlines()]
+    assert sorted(row["custom_id"] for row in told) == [f"row-{n}" for n in range(4)]
+    assert len(jobs_of(served, batch.id)) == 4
+    assert len({row["response"]["request_id"] for row in told}) == 4
