@@ -18,6 +18,7 @@ from workers.engine.config import OmniDiffusionConfig
 from workers.engine.executor import resolve_obj_by_qualname
 from workers.ip_adapter import add_ip_adapter
 from workers.parallel.degrees import parallel_config
+from workers.served_text import serve_text
 from workers.weights import fill
 
 #: "custom_pipeline" and "dummy" leave loading to the class in `custom_pipeline_args`.
@@ -144,8 +145,10 @@ def _from_pretrained(kind: Any, source: str, revision: str | None, od_config: Om
     dtypes = torch_dtypes(od_config.dtype)
     components = other_components(kind, source, revision, od_config)
     components |= quantized(kind, source, revision, od_config)
+    if od_config.text_encoder is not None:
+        components["text_encoder"] = None
     try:
-        return kind.from_pretrained(
+        pipeline = kind.from_pretrained(
             source,
             revision=revision,
             variant=od_config.variant,
@@ -156,3 +159,6 @@ def _from_pretrained(kind: Any, source: str, revision: str | None, od_config: Om
         )
     except (OSError, ValueError, ImportError) as error:
         raise Misconfigured(f"`model`: {source} does not load: {error}", field="model", value=source) from error
+    if od_config.text_encoder is not None:
+        serve_text(pipeline, source, od_config.text_encoder)
+    return pipeline

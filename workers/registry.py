@@ -54,6 +54,7 @@ class ModelRow:
     trust_remote_code: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
     weights_sources: Mapping[str, Any] = field(default_factory=dict)
+    text_encoder: str | Mapping[str, Any] | None = None
     pre_process: str | None = None
     post_process: str | None = None
     output_check: str | None = None
@@ -132,6 +133,7 @@ class ModelRow:
             trust_remote_code=self.trust_remote_code,
             executor_options=options,
             weights_sources=self.weights_sources,
+            text_encoder=self.text_encoder,
             pre_process=self.pre_process,
             post_process=self.post_process,
             output_check=self.output_check,

@@ -64,6 +64,8 @@ MODEL_KEYS = {
     "weights_sources": "Components from elsewhere: `{transformer = \"owner/name@revision\"}`, or a table of `source`, "
     "`subfolder`, `variant`; a list of them for several, such as control networks. `ip_adapter` is an"
     " image prompt adapter.",
+    "text_encoder": "`vllm`, or a table of `engine`, `model` and vLLM's engine arguments: who serves the text encoder"
+    " ([vLLM](vllm.md)).",
     "pre_process": "Qualified name of a function that makes the model's function for input pictures.",
     "post_process": "Qualified name of a function that makes the model's function for outputs.",
     "output_check": "Qualified name of a function that makes the model's function that may refuse outputs"

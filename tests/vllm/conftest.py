@@ -53,7 +53,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyModels:
         num_hidden_layers=2,
         num_attention_heads=2,
         num_key_value_heads=1,
-        max_position_embeddings=512,
+        max_position_embeddings=1024,
         tie_word_embeddings=False,
         bos_token_id=0,
         eos_token_id=2,
@@ -72,3 +72,20 @@ def llm(tiny: TinyModels) -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
         yield vllm.LLM(**tiny.engine_arguments)
+
+
+@pytest.fixture(scope="session")
+def matching(tiny: TinyModels, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny Qwen-Image whose denoiser reads the text that `tiny.text` writes: vLLM's CPU kernels want 32 channels
+    a head, which the zoo's encoder has not."""
+    import torch
+    from diffusers import QwenImageTransformer2DModel
+
+    folder = tmp_path_factory.mktemp("model")
+    pipeline: Any = case("qwen-image").build()
+    torch.manual_seed(0)
+    pipeline.transformer = QwenImageTransformer2DModel.from_config(
+        pipeline.transformer.config, joint_attention_dim=64
+    )
+    pipeline.save_pretrained(folder)
+    return folder

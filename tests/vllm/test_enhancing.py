@@ -25,7 +25,7 @@ ENGINE = {
     "distributed_executor_backend": "uni",
     "enforce_eager": True,
     "dtype": "float32",
-    "max_model_len": 256,
+    "max_model_len": 1024,
     "kv_cache_memory_bytes": 2**26,
 }
 

@@ -33,6 +33,13 @@ def test_qwen_image_inside_vllm(tiny: TinyModels, tmp_path: Path) -> None:
     assert size(tmp_path / "panda.png") == (32, 32)
 
 
+@pytest.mark.vllm
+def test_vllm_encodes_the_text(matching: Path, tiny: TinyModels, tmp_path: Path) -> None:
+    pytest.importorskip("vllm")
+    said = run(tmp_path, "text_encoder.py", str(matching), str(tiny.text))
+    assert "1.png 256 256" in said
+
+
 def test_every_example_is_run_and_listed() -> None:
     tests = Path(__file__).read_text("utf-8")
     listed = (ROOT / "examples" / "README.md").read_text("utf-8")

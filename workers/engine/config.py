@@ -18,7 +18,8 @@ class OmniDiffusionConfig:
 
     `model` is a folder or hub id (`name@revision`); `pipeline` an already loaded pipeline instead.
     `model_class_name` is a diffusers class's name or a qualified one; without it the model itself says. `dtype`
-    may be one per component, with "default". `weights_sources` are other sources of single components.
+    may be one per component, with "default". `weights_sources` are other sources of single components;
+    `text_encoder` says who serves that one, if not the pipeline (see `served_text`).
     `pre_process` and `post_process` are qualified names of functions that are given this configuration and return
     functions (see `processing`). `defaults` are parameters that a prompt leaves out; `merge_rules` what was proved
     offline (see `stepping.rules`).
@@ -56,6 +57,7 @@ class OmniDiffusionConfig:
     offline: bool = False
     trust_remote_code: bool = False
     weights_sources: Mapping[str, Any] = field(default_factory=dict)
+    text_encoder: str | Mapping[str, Any] | None = None
     pre_process: str | None = None
     post_process: str | None = None
     output_check: str | None = None

@@ -12,6 +12,8 @@ from workers.enhancing.instructions import MAX_TOKENS, messages_for, prompt_in
 
 #: Longest answer in bytes that is read.
 MAX_BYTES = 2**20
+#: Characters of an error's body that are told.
+SHOWN_CHARACTERS = 200
 
 
 class EndpointEnhancer:
@@ -57,7 +59,8 @@ class EndpointEnhancer:
         ends, content = time.monotonic() + self._timeout_seconds, b""
         with self._client.stream("POST", self._url, json=body) as response:
             if response.is_error:
-                raise ConnectionError(f"HTTP {response.status_code}")
+                said = next(response.iter_text(SHOWN_CHARACTERS), "")
+                raise ConnectionError(f"HTTP {response.status_code}: {said}")
             for chunk in response.iter_bytes():
                 content += chunk
                 if time.monotonic() > ends:
