@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from omni_jobs.bulk.estimate import Estimate
+from omni_jobs.bulk.manifest import line_of
+from omni_jobs.bulk.results import Outcome, Output, ended
 from omni_jobs.cli import main
 from omni_jobs.redis_server import free_port
 
@@ -35,6 +38,18 @@ def test_expand_counts_estimates_and_shows_the_first_lines(manifest: Path) -> No
     assert total["device_seconds"] == pytest.approx(10 * 0.1 * (1.05 + 0.26 + 0.52), rel=0.2)
     assert total["size_bytes"] > 2**20
     assert "3 lines, 3 outputs, 1 repeats" in run("expand", manifest).stdout
+
+
+def test_what_a_run_took_so_far_corrects_the_estimate() -> None:
+    lines = [line_of(n, {"model": "m", "prompt": f"fox {n}", "output": {"format": "webp"}}) for n in range(10)]
+    guess, known = Estimate(), Estimate()
+    for number, line in enumerate(lines):
+        output = Output("k", "0" * 64, 1000, 1, "image/webp")
+        result = ended(line, Outcome.SUCCEEDED, outputs=(output,), device_seconds=0.25)
+        guess.add(line, {})
+        known.add(line, {}, result if number < 4 else None)
+    assert (known.done, known.to_json()["device_seconds"], known.to_json()["size_bytes"]) == (4, 2.5, 10_000)
+    assert guess.total.device_seconds > 10
 
 
 def test_check_exits_with_2_if_a_line_is_bad(manifest: Path) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
 from omni_jobs.bulk.checking import Checker
+from omni_jobs.bulk.control import read_command
+from omni_jobs.bulk.destination import open_destination
 from omni_jobs.bulk.estimate import Estimate
 from omni_jobs.bulk.manifest import Line, Problem, Repeat
+from omni_jobs.bulk.results import Result
+from omni_jobs.bulk.workplace import read_journal
 from omni_jobs.cli import show
 from omni_jobs.cli.bulk.backends import catalogue
 from omni_jobs.cli.bulk.options import local_facts, local_options, manifest_options, opened
@@ -26,9 +31,16 @@ SHOWN_PROBLEMS = 50
 @manifest_options
 @local_options
 @click.option("--first", default=5, show_default=True, help="Resolved lines to show.")
+@click.option("--out", metavar="OUT", help="A run of it that began: what it took so far corrects the estimate.")
 @command
 def expand(
-    cli: Cli, manifest: Path, model: str | None, defaults: tuple[str, ...], first: int, **options: Any
+    cli: Cli,
+    manifest: Path,
+    model: str | None,
+    defaults: tuple[str, ...],
+    first: int,
+    out: str | None,
+    **options: Any,
 ) -> None:
     """Show what a manifest comes to: how many lines, the first ones resolved, expected device time and bytes."""
     found = opened(manifest, model, defaults)
@@ -36,22 +48,41 @@ def expand(
     with suppress(Unavailable, Misconfigured):  # without a service only the models' defaults are unknown
         cards = catalogue(cli, found, local_facts(cli, options))
     total = Estimate()
-    for entry in found.entries():
-        total.add(entry, cards)
-        if isinstance(entry, Line) and total.lines <= first:
-            show.print_json(resolved(entry))
+    with journal_at(cli, out) as find:
+        for entry in found.entries():
+            total.add(entry, cards, find(entry.id))
+            if isinstance(entry, Line) and total.lines <= first:
+                show.print_json(resolved(entry))
     if cli.as_json:
         show.print_json(total.to_json())
+    else:
+        print_estimate(total)
+
+
+def print_estimate(found: Estimate) -> None:
+    """The totals for a person."""
+    click.echo(
+        f"{found.lines} lines, {found.pictures} outputs"
+        + (f", {found.done} lines done" if found.done else "")
+        + (f", {found.repeats} repeats of earlier lines" if found.repeats else "")
+        + (f", {found.problems} bad lines (`omni-jobs bulk check` names them)" if found.problems else "")
+    )
+    hours, gibibytes = found.total.device_seconds / 3600, found.total.size_bytes / 2**30
+    basis = f"as {found.done} lines have shown" if found.done else "a guess by steps and pixels"
+    click.echo(f"{hours:.2f} h of device time and {gibibytes:.2f} GiB in all, {basis}")
+
+
+@contextmanager
+def journal_at(cli: Cli, out: str | None) -> Iterator[Callable[[str], Result | None]]:
+    """How to find what became of a line in the run at `out`; nothing is found without one."""
+    if out is None:
+        yield lambda line_id: None
         return
-    click.echo(
-        f"{total.lines} lines, {total.pictures} outputs"
-        + (f", {total.repeats} repeats of earlier lines" if total.repeats else "")
-        + (f", {total.problems} bad lines (`omni-jobs bulk check` names them)" if total.problems else "")
-    )
-    click.echo(
-        f"roughly {total.device_seconds / 3600:.2f} h of device time by steps and pixels, "
-        f"{total.size_bytes / 2**30:.2f} GiB to write; a run measures both"
-    )
+    settings = cli.settings()
+    destination = open_destination(out, settings)
+    read_command(destination)
+    with closing(read_journal(destination, settings.data_dir)) as journal:
+        yield journal.find
 
 
 @click.command()
