@@ -81,7 +81,7 @@ def test_the_offline_way(
 
 
 def test_every_python_snippet_is_run_and_every_link_leads_somewhere() -> None:
-    assert [kind for kind, _ in SNIPPETS].count("python") == 3
+    assert [kind for kind, _ in SNIPPETS].count("python") == 4
     for link in re.findall(r"\]\(((?!http)[^)#]+)\)|src=\"((?!http)[^\"]+)\"", README):
         path = ROOT / (link[0] or link[1])
         assert path.exists(), path
