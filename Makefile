@@ -61,6 +61,7 @@ $(VLLM)/.installed: pyproject.toml tests/vllm/requirements.txt
 	$(VLLM)/bin/python -m pip install --quiet torch==2.13.0
 	$(VLLM)/bin/python -m pip install --quiet --requirement tests/vllm/requirements.txt --editable '.[worker]'
 	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec triton
+	$(VLLM)/bin/python -m pip install --quiet --no-deps --target $(VLLM)/released vllm-omni==0.30.0
 	touch $@
 
 conformance: install  ## Every pipeline of the zoo, alone against together; writes docs/conformance.md
