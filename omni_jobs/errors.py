@@ -187,6 +187,8 @@ class OutOfMemory(ExecutionFailed):
     """One call of this job does not fit the device even alone."""
 
     code = "out_of_memory"
+    #: The remedy where nothing is known of what would fit.
+    ask_for_less: ClassVar[str] = "Ask for a smaller picture or fewer frames."
 
 
 class DeadlineExceeded(ExecutionFailed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -80,6 +81,38 @@ def test_a_graph_goes_with_the_weights_it_reads() -> None:
     forward.is_recording = False
     module.weight = torch.nn.Parameter(torch.tensor(3.0))
     assert forward(torch.ones(1, 4))[0].eq(3).all()
+    assert forward.replays == 0
+
+
+class Processed(torch.nn.Module):
+    """Does what its processor says, as attention does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.tensor(2.0))
+        self.processor = Processor(1.0)
+
+    def forward(self, hidden_states: torch.Tensor) -> Any:
+        return (hidden_states * self.weight * self.processor.scale,)
+
+
+class Processor:
+    def __init__(self, scale: float) -> None:
+        self.scale = scale
+
+
+@torch.no_grad()
+def test_no_processor_is_taken_for_the_one_of_a_graph() -> None:
+    module = Processed()
+    forward = GraphedForward(module, HostRecorder())
+    forward.is_recording = True
+    forward(torch.ones(1, 4))
+    forward.is_recording = False
+    recorded = weakref.ref(module.processor)
+    module.processor = Processor(3.0)
+    # While it lives no other object can have its identity.
+    assert recorded() is not None
+    assert forward(torch.ones(1, 4))[0].eq(6).all()
     assert forward.replays == 0
 
 

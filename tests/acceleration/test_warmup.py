@@ -89,6 +89,20 @@ def test_a_warm_up_that_fails_ends_the_start_with_the_reason() -> None:
         Omni(pipeline=block_pipeline(), acceleration={"warmup": [{"hieght": 16}]})
 
 
+def test_a_batch_that_does_not_fit_ends_the_start_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = block_pipeline()
+
+    def forward(hidden_states: torch.Tensor, timestep: Any) -> torch.Tensor:
+        if len(hidden_states) > 1:
+            raise torch.OutOfMemoryError("Tried to allocate 2.00 GiB")
+        return hidden_states
+
+    monkeypatch.setattr(pipeline.transformer, "forward", forward)
+    with pytest.raises(Misconfigured, match="a batch of 2 does not fit the device: Tried to allocate") as error:
+        Omni(pipeline=pipeline, caps="fixed(2)", acceleration={"warmup": [{"height": 16, "width": 16}]})
+    assert "warmup_batches" in str(error.value.remedy)
+
+
 @pytest.mark.parametrize(
     ("options", "caps", "sizes"),
     [

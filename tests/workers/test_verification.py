@@ -70,6 +70,20 @@ def test_a_sound_model_is_loaded_compared_and_measured(sdxl: Path) -> None:
     assert found["memory"].figures["weight_bytes"] > 1000
 
 
+def test_what_could_be_spread_over_ranks_is_told_by_option(sdxl: Path) -> None:
+    subject = Subject.load(ModelRow("m", str(sdxl), defaults=SMALL), STEPS)
+    found = {one.name: one for _group, one in run_checks(subject, [Group.PARALLEL])}
+    states = {name: one.state for name, one in found.items()}
+    assert states == {
+        "tensor_parallel_size": "skipped",
+        "ulysses_degree": "skipped",
+        "ring_degree": "skipped",
+        "cfg_parallel_size": "ok",
+        "vae_patch_parallel_size": "ok",
+    }
+    assert "no plan for dividing the weights of UNet2DConditionModel" in found["tensor_parallel_size"].text
+
+
 def test_a_class_that_does_not_exist_is_an_import_fault(copied: Path) -> None:
     (only,) = looked_at(copied, pipeline_class="no_such_package.Pipeline")
     assert (only.name, only.state) == ("import", "wrong")

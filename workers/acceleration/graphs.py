@@ -87,7 +87,8 @@ class GraphedForward:
         try:
             plain = freeze([leaf for leaf in leaves if not isinstance(leaf, torch.Tensor)])
             shapes = tuple((tensor.shape, tensor.dtype) for tensor in tensors)
-            processors = tuple(id(part.processor) for part in self._attentions)
+            # Themselves: a graph's processors must live as long as it does, or others would get their places.
+            processors = tuple(part.processor for part in self._attentions)
             modes = (torch.is_autocast_enabled(weight.device.type), torch.is_grad_enabled())
             key = (str(tree), shapes, plain, processors, modes, weight.data_ptr())
             hash(key)

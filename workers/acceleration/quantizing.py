@@ -17,7 +17,7 @@ from diffusers.quantizers import PipelineQuantizationConfig
 
 from workers.acceleration.options import accelerations
 from workers.acceleration.refusal import refused, refusing
-from workers.components import torch_dtypes
+from workers.components import component_dtype
 from workers.engine.config import OmniDiffusionConfig
 
 #: The package that each back end needs.
@@ -89,8 +89,7 @@ def gguf_component(
     options: Mapping[str, Any], kind: Any, source: str, name: str, od_config: OmniDiffusionConfig
 ) -> Any:
     """The component in a GGUF file; `source` is the pipeline's, whose configuration it follows."""
-    dtypes = torch_dtypes(od_config.dtype)
-    dtype = dtypes.get(name, dtypes["default"]) if isinstance(dtypes, dict) else dtypes
+    dtype = component_dtype(od_config.dtype, name)
     with refusing("quantization", dict(options)):
         config = diffusers.GGUFQuantizationConfig(compute_dtype=dtype)
         return kind.from_single_file(

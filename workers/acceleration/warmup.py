@@ -23,6 +23,7 @@ from workers.acceleration.refusal import REFUSALS, refused
 from workers.engine.batcher import Batcher, fixed
 from workers.engine.calls import Advance, Failed, Parked
 from workers.engine.config import OmniDiffusionConfig
+from workers.engine.executor import DeviceOutOfMemory
 from workers.engine.request import OmniDiffusionRequest, OmniDiffusionSamplingParams
 from workers.runner import DiffusionModelRunner
 from workers.stepping.running import RunnerStats
@@ -116,6 +117,9 @@ def _run(runner: DiffusionModelRunner, requests: Sequence[OmniDiffusionRequest],
         _take(batcher, [runner.add(request) for request in requests])
         while batch := batcher.next_batch():
             _take(batcher, runner.execute([call.call_id for call in batch]).advances)
+    except DeviceOutOfMemory as error:
+        reason = f"a batch of {size} does not fit the device: {str(error)[:400]}"
+        raise refused("warmup", size, reason, 'Give smaller `warmup_batches`, or caps = "fixed(n)".') from error
     except REFUSALS as error:
         raise refused("warmup", size, f"a batch of {size} failed: {str(error)[:400]}") from error
     finally:

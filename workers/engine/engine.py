@@ -212,7 +212,7 @@ class DiffusionEngine:
         if len(batch) == 1:
             failure = OutOfMemory(
                 f"One call does not fit the device even alone: {error}",
-                remedy="Ask for a smaller picture or fewer frames.",
+                remedy=OutOfMemory.ask_for_less,
             )
             self.executor.drop_requests([batch[0].request_id])
             return StepResult((Failed(batch[0].request_id, failure),))

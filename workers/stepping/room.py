@@ -88,7 +88,7 @@ def does_not_fit(
     reason = " ".join(str(error).split())[:300]
     return OutOfMemory(
         f"One call of the pipeline{size} does not fit the device even alone: {reason}",
-        remedy=" ".join(advice) or "Ask for a smaller picture or fewer frames.",
+        remedy=" ".join(advice) or OutOfMemory.ask_for_less,
     )
 
 

@@ -23,8 +23,15 @@ ROUNDING_MULTIPLE = 20.0
 
 
 def arrays(output: Any) -> Arrays:
-    """All media in a pipeline's output, in a fixed order."""
-    return list(_leaves(output))
+    """All media in a pipeline's output, in a fixed order.
+
+    Raises:
+        ValueError: there are none, so that nothing could be compared.
+    """
+    found = list(_leaves(output))
+    if not found:
+        raise ValueError(f"an output of type {type(output).__name__} holds no media")
+    return found
 
 
 def _leaves(value: Any) -> Iterator[np.ndarray[Any, np.dtype[Any]]]:
@@ -46,14 +53,16 @@ def _leaves(value: Any) -> Iterator[np.ndarray[Any, np.dtype[Any]]]:
 
 
 def difference(mine: Arrays, other: Arrays) -> float:
-    """The greatest difference, relative to the greatest value; infinite where shapes differ."""
+    """The greatest difference, relative to the greatest value; infinite where shapes or NaNs differ."""
     if [array.shape for array in mine] != [array.shape for array in other]:
         return float("inf")
     worst = 0.0
     for one, two in zip(mine, other, strict=True):
-        if one.size:
-            gap = np.abs(one.astype(np.float64) - two.astype(np.float64)).max()
-            worst = max(worst, float(gap) / max(1.0, float(np.abs(one).max())))
+        same = np.array_equal(one, two, equal_nan=one.dtype.kind == "f")
+        if same or not one.size:
+            continue
+        gap = float(np.abs(one.astype(np.float64) - two.astype(np.float64)).max())
+        worst = max(worst, gap / max(1.0, float(np.abs(one).max()))) if np.isfinite(gap) else float("inf")
     return worst
 
 

@@ -22,6 +22,7 @@ MODULES = (
     "workers.verification.output",
     "workers.verification.memory",
     "workers.verification.speed",
+    "workers.verification.parallel",
     "workers.verification.caches",
 )
 

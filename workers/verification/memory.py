@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import nn
 
+from workers.footprint import weight_bytes
 from workers.verification.faults import MEMORY_REMEDY
 from workers.verification.finding import Finding, Group, check
 from workers.verification.subject import Subject
@@ -27,14 +26,6 @@ def memory(subject: Subject) -> Iterator[Finding]:
     crowded = bool(total) and held > CROWDED * total
     figures = {"weight_bytes": held, "device_bytes": total}
     yield Finding("memory", "warning" if crowded else "ok", text, MEMORY_REMEDY if crowded else None, figures)
-
-
-def weight_bytes(pipeline: Any) -> int:
-    """Bytes of a pipeline's parameters and buffers, each counted once."""
-    parts = [part for part in getattr(pipeline, "components", {}).values() if isinstance(part, nn.Module)]
-    modules = parts or ([pipeline] if isinstance(pipeline, nn.Module) else [])
-    tensors = {id(one): one for module in modules for one in (*module.parameters(), *module.buffers())}
-    return sum(one.numel() * one.element_size() for one in tensors.values())
 
 
 def device_bytes(device: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -14,37 +15,39 @@ from workers.verification.output import BATCHES, GUIDANCES
 from workers.verification.subject import Subject
 
 TEMPLATES = Path(__file__).parent / "templates"
+#: What a row shows though it may be empty.
+ALWAYS = ("source", "description", "licence")
 #: Parameters of guidance that sampling parameters have a field for.
 GUIDANCE_FIELDS = ("guidance_scale", "true_cfg_scale")
 
 
 def toml_of(row: ModelRow, rules: str) -> str:
-    """The row as `omni.toml` holds it."""
-    facts = {
-        "source": row.source,
-        "pipeline_class": row.pipeline_class,
-        "dtype": row.dtype,
-        "variant": row.variant,
-        "frame_rate": row.frame_rate,
-        "description": row.description,
-        "licence": row.licence or "",
-        "merge_rules": rules,
-    }
-    table = row.name if re.fullmatch(r"[A-Za-z0-9_-]+", row.name) else json.dumps(row.name)
-    lines = [f"[models.{table}]"]
-    lines += [f"{key} = {toml_value(value)}" for key, value in facts.items() if value is not None]
-    for part in ("defaults", "limits"):
-        values = getattr(row, part)
-        if values:
-            lines += ["", f"[models.{table}.{part}]"]
-            lines += [f"{key} = {toml_value(value)}" for key, value in values.items()]
+    """The row as `omni.toml` holds it: whatever is not as in any row, and what its author should see."""
+    usual = ModelRow(row.name, row.source)
+    facts = {item.name: getattr(row, item.name) for item in fields(ModelRow) if item.name != "name"}
+    told = {key: value for key, value in facts.items() if value != getattr(usual, key) or key in ALWAYS}
+    told |= {"licence": row.licence or "", "merge_rules": rules}
+    table = f"models.{toml_key(row.name)}"
+    tables = {key: value for key, value in told.items() if isinstance(value, Mapping) and key != "dtype"}
+    lines = [f"[{table}]"]
+    lines += [f"{key} = {toml_value(value)}" for key, value in told.items() if key not in tables]
+    for part, values in tables.items():
+        lines += ["", f"[{table}.{part}]"]
+        lines += [f"{toml_key(key)} = {toml_value(value)}" for key, value in values.items()]
     return "\n".join(lines) + "\n"
+
+
+def toml_key(name: str) -> str:
+    """A key as TOML has it: quoted where it must be."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
 
 
 def toml_value(value: Any) -> str:
     """A plain value as TOML: JSON is the same but for tables."""
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{key} = {toml_value(held)}" for key, held in value.items()) + " }"
+        return "{ " + ", ".join(f"{toml_key(key)} = {toml_value(held)}" for key, held in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(toml_value, value)) + "]"
     return json.dumps(value, ensure_ascii=False)
 
 
