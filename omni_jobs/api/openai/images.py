@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from fastapi import Request
 from starlette.responses import JSONResponse, Response
@@ -80,7 +80,7 @@ async def edit(request: Request, account: Account, service: Served) -> Response:
 
 async def _answer(request: Request, service: Service, asked: Answering, attempt: Try, job: Job) -> Response:
     if asked.is_stream:
-        return EventStreamResponse(image_stream(service, job, asked.partial_images))
+        return EventStreamResponse(_streamed(request, service, asked, attempt, job))
     job = await ended(service, job)
     error = error_of(job)
     if error is not None:
@@ -92,6 +92,14 @@ async def _answer(request: Request, service: Service, asked: Answering, attempt:
         pictures = await asyncio.to_thread(_contents, service, job)
     await attempt.answered(request, job)
     return JSONResponse(images_response(job, pictures), headers={JOB_HEADER: job.id})
+
+
+async def _streamed(
+    request: Request, service: Service, asked: Answering, attempt: Try, job: Job
+) -> AsyncIterator[str]:
+    async for text in image_stream(service, job, asked.partial_images):
+        yield text
+    await attempt.answered(request, job)
 
 
 def _contents(service: Service, job: Job) -> list[str]:
