@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import base64
+import json
+from collections.abc import Callable
+from contextlib import suppress
 from io import BytesIO
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from omni_jobs.api.faces.catalogue import find_model, parse_aliases
-from omni_jobs.api.faces.fields import Field, Table, typed, unfolded
+from omni_jobs.api.faces.fields import Field, Table, extras_of, typed, unfolded
 from omni_jobs.api.faces.pictures import given_text, own_id
+from omni_jobs.api.fal import inputs as fal_inputs
+from omni_jobs.api.openai import image_fields, video_shapes
+from omni_jobs.api.openai.batch_lines import parse_line
 from omni_jobs.api.openai.image_answers import due_partial
 from omni_jobs.api.openai.masks import white_where_transparent
+from omni_jobs.api.replicate import inputs
 from omni_jobs.errors import InvalidRequest, Misconfigured, UnknownModel
 from tests.api.conftest import card, picture
 
@@ -121,3 +129,63 @@ def test_a_transparent_mask_becomes_white_where_it_was_transparent() -> None:
     assert [white.getpixel((x, 0)) for x in (0, 7)] == [255, 0]
     plain = picture()
     assert white_where_transparent(plain, max_bytes=10**6, max_pixels=10**6) == plain
+
+
+#: Any JSON, as a stranger sends it.
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def bodies_of(table: Table) -> st.SearchStrategy[dict[str, Any]]:
+    return st.dictionaries(st.sampled_from([*table.fields, *extras_of(card())]), VALUES, max_size=5)
+
+
+def image_job(body: dict[str, Any]) -> None:
+    picked = image_fields.EDIT.pick(body, extras_of(card()))
+    image_fields.json_pictures(picked)
+    image_fields.answering(picked)
+    image_fields.job_of(picked, card(), images=["upl_0"], is_edit=True)
+
+
+def video_job(body: dict[str, Any]) -> None:
+    picked = video_shapes.VIDEO.pick(body, extras_of(card()))
+    video_shapes.job_of(picked, card().model_copy(update={"media": "video"}))
+
+
+def prediction_job(body: dict[str, Any]) -> None:
+    picked = inputs.picked_input({"input": body}, card())
+    inputs.pictures_of(picked)
+    inputs.job_of(inputs.PREDICTION.pick({"id": "mine"}), picked, card())
+
+
+def fal_job(body: dict[str, Any]) -> None:
+    picked = fal_inputs.picked_input(body, card())
+    fal_inputs.pictures_of(picked)
+    fal_inputs.job_of(picked, card(), headers={})
+
+
+def batch_line(body: dict[str, Any]) -> None:
+    row = {"custom_id": "1", "method": "POST", "url": "/v1/images/generations", "body": body}
+    parse_line(json.dumps(row).encode(), 1, "/v1/images/generations", [card()], {})
+
+
+@settings(deadline=None)
+@pytest.mark.parametrize(
+    ("translate", "table"),
+    [
+        (image_job, image_fields.EDIT),
+        (video_job, video_shapes.VIDEO),
+        (prediction_job, inputs.INPUT),
+        (fal_job, fal_inputs.INPUT),
+        (batch_line, image_fields.GENERATION),
+    ],
+)
+@given(data=st.data())
+def test_whatever_is_sent_is_a_job_or_a_refusal(
+    translate: Callable[[dict[str, Any]], None], table: Table, data: st.DataObject
+) -> None:
+    with suppress(InvalidRequest):
+        translate(data.draw(bodies_of(table)) | {"prompt": "x"})

@@ -77,12 +77,19 @@ def extras_of(card: ModelCard) -> tuple[str, ...]:
 
 
 def native_part(picked: Mapping[str, Any], card: ModelCard) -> dict[str, Any]:
-    """The native job's fields among those that were picked; the model's parameters go into `parameters`."""
+    """The native job's fields among those that were picked; the model's parameters go into `parameters`.
+
+    Raises:
+        InvalidRequest: `parameters` or `metadata` is no object.
+    """
+    for name in ("parameters", "metadata"):
+        if not isinstance(picked.get(name, {}), Mapping):
+            raise InvalidRequest(f"`{name}` is an object.", field=name, value=picked[name])
     known = card.parameters_schema.get("properties", {})
     job = {name: picked[name] for name in NATIVE if name in picked}
     given = job.get("parameters", {})
     loose = {name: value for name, value in picked.items() if name in known and name not in NATIVE}
-    if loose and isinstance(given, Mapping):
+    if loose:
         job["parameters"] = {**given, **loose}
     return job
 

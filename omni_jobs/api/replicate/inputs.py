@@ -100,7 +100,7 @@ def job_of(
         "webhook": _webhook_of(body) or job.get("webhook"),
         "idempotency_key": idempotency_key,
     }
-    if own_id and isinstance(job.get("metadata", {}), Mapping):
+    if own_id:
         job["metadata"] = {**job.get("metadata", {}), **own_id}
     return parse_job(job)
 
