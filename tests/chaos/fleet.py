@@ -74,6 +74,7 @@ class Member:
                 self.command,
                 env=environment(self.settings),
                 stdin=subprocess.PIPE,
+                start_new_session=True,  # as the supervisor does
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
             )

@@ -33,7 +33,7 @@ FLOOD, CALM = "default", "calm"
 #: How many times its capacity the pool is asked for; the share of it that the calm account asks for.
 FACTOR, CALM_SHARE = 10, 0.1
 #: Jobs by which the capacity is measured; how many may be queued.
-SAMPLE_JOBS, ADMITTED = 200, 500
+SAMPLE_JOBS, ADMITTED = 100, 200
 #: What a process may hold beyond its first measure, in bytes; Redis once its jobs are deleted.
 SLACK_BYTES = 64 * 2**20
 #: Jobs of the calm account, which goes past the admission, that may be queued beside the admitted.

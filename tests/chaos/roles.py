@@ -27,6 +27,6 @@ ROLES: dict[str, Role] = {
     "canceled": Role(8.0, ("canceled", "succeeded"), is_canceled=True),
     "hurried": Role(2.0, ("succeeded", "expired", "failed deadline_exceeded"), deadline_seconds=3.0),
     "broken": Role(2.0, ("failed execution_failed",), BROKEN),
-    "poison": Role(0.25, ("failed poisoned",), POISON),
-    "hanging": Role(0.1, ("failed poisoned",), HANGING),
+    "poison": Role(0.1, ("failed poisoned",), POISON),
+    "hanging": Role(0.05, ("failed poisoned",), HANGING),
 }
