@@ -7,6 +7,8 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from omni_jobs import queue
 from omni_jobs.schemas import Status
 from tests.e2e.deployment import Deployment
@@ -59,6 +61,7 @@ def test_a_hung_call_is_ended_by_the_watchdog(deployment: Deployment, tmp_path: 
     assert deployment.engine_process(name) != before
 
 
+@pytest.mark.slow
 def test_a_frozen_engine_process_is_ended_by_the_watchdog(deployment: Deployment, tmp_path: Path) -> None:
     name = deployment.start_worker("simulated?launch_ms=20", config=budgeted(tmp_path))
     job = deployment.submit("fox", 60)
@@ -69,6 +72,7 @@ def test_a_frozen_engine_process_is_ended_by_the_watchdog(deployment: Deployment
     assert ended.attempt == 2
 
 
+@pytest.mark.slow
 def test_a_worker_that_was_stopped_does_not_blame_its_engine_process(
     deployment: Deployment, tmp_path: Path
 ) -> None:
