@@ -64,6 +64,13 @@ $(VLLM)/.installed: pyproject.toml tests/vllm/requirements.txt
 	$(VLLM)/bin/python -m pip install --quiet --no-deps --target $(VLLM)/released vllm-omni==0.30.0
 	touch $@
 
+test-browser: install  ## The dashboard in a real Chromium, which is installed where we may
+	@command -v chromium chromium-browser google-chrome >/dev/null || { \
+		test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq \
+			&& DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } || \
+		{ echo "There is no Chromium. Install it, for instance with: sudo apt-get install chromium" >&2; exit 1; }
+	$(BIN)/python -m pytest -m browser tests/dashboard
+
 conformance: install  ## Every pipeline of the zoo, alone against together; writes docs/conformance.md
 	$(BIN)/python -m benchmarks.conformance --write docs/conformance.md
 

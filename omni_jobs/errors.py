@@ -22,6 +22,7 @@ Cancelling and draining are control flow, not errors, and have no class here.
     │   ├── StorageUnavailable    storage_unavailable
     │   ├── QueueFull             queue_full
     │   ├── RateLimited           rate_limit_exceeded    too many requests of one account or key
+    │   ├── IntakePaused          intake_paused          an operator lets no new jobs in
     │   └── EngineUnavailable     engine_unavailable     the engine process died or does not start
     ├── QuotaExceeded             insufficient_quota     the account's day is used up
     ├── ExecutionFailed           execution_failed       the pipeline raised
@@ -169,6 +170,12 @@ class QuotaExceeded(OmniJobsError):
     """The account, or this key, has used what it may in a day; `retry_after_seconds` says when the next begins."""
 
     code = "insufficient_quota"
+
+
+class IntakePaused(Unavailable):
+    """An operator paused the intake; jobs that were taken before go on."""
+
+    code = "intake_paused"
 
 
 class EngineUnavailable(Unavailable):

@@ -98,6 +98,8 @@ KEY_PATTERNS: dict[str, str] = {
     "usage": "usage:%s:%s",
     # String: until when an owner's requests of the last minute fill its limit, in milliseconds.
     "rate": "rate:%s",
+    # String: since when, in milliseconds, no new job is taken; absent while jobs are.
+    "paused": "paused",
     # String: who reconciles; hash: when it last did, and the grace after a gap.
     "leader": "leader",
     "sweep": "sweep",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from omni_jobs.costs import expected_seconds
 from omni_jobs.errors import UnknownModel
-from omni_jobs.schemas import Job, ModelCard, Status, Waiting, WorkerInfo
+from omni_jobs.schemas import Job, JobRequest, ModelCard, Status, Waiting, WorkerInfo
 from omni_jobs.store import JobStore
 
 #: How many finished jobs are looked at, and how long what they say is kept.
@@ -76,6 +76,15 @@ class Estimates:
             return waiting
         seconds = estimate_seconds(waiting.position, slots, pace, expected_seconds(job.request, card))
         return waiting.model_copy(update={"eta_seconds": round(seconds, 2)})
+
+    def new_job_seconds(self, account: str, card: ModelCard, position: int) -> float | None:
+        """Seconds until a job with the model's defaults were done behind so many others, if that can be told."""
+        slots = slots_for(card.name, self._store.workers())
+        pace = self._pace(account, card) if slots else None
+        if pace is None:
+            return None
+        units = expected_seconds(JobRequest(model=card.name, prompt="any"), card)
+        return round(estimate_seconds(position, slots, pace, units), 2)
 
     def _pace(self, account: str, card: ModelCard) -> Pace | None:
         now, place = time.monotonic(), (account, card.name)

@@ -20,9 +20,11 @@ from omni_jobs.errors import OmniJobsError
 from omni_jobs.object_links import OBJECTS_PATH
 from omni_jobs.schemas.access import Allowance
 
-#: Where no key is asked: health, the document, and links, which are keys themselves.
-OPEN_PATHS = frozenset({"/healthz", "/readyz", "/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"})
-OPEN_BELOW = (OBJECTS_PATH, STREAMS_PATH)
+#: Where no key is asked: health, the document, the dashboard's files, and links, which are keys themselves.
+OPEN_PATHS = frozenset(
+    {"/", "/dashboard", "/healthz", "/readyz", "/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"}
+)
+OPEN_BELOW = (OBJECTS_PATH, STREAMS_PATH, "/dashboard/")
 
 
 class Gate:

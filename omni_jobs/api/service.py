@@ -113,5 +113,6 @@ async def operator_of() -> Caller:
 
 
 Account = Annotated[str, Depends(account_of)]
+Calling = Annotated[Caller, Depends(caller_of)]
 Operator = Annotated[Caller, Depends(operator_of)]
 Served = Annotated[Service, Depends(service_of)]

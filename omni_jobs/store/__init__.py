@@ -15,6 +15,7 @@ from omni_jobs.store.examining import Damage, Examining
 from omni_jobs.store.files import Files
 from omni_jobs.store.keyring import Keyring
 from omni_jobs.store.listing import Listing
+from omni_jobs.store.operating import Operating
 from omni_jobs.store.outbox import Outbox
 from omni_jobs.store.pressure import Pressure
 from omni_jobs.store.rewriting import Rewriting
@@ -51,6 +52,7 @@ class JobStore(
     Allowances,
     Pressure,
     Rewriting,
+    Operating,
 ):
     """The whole store; each part stands in a module of its own."""
 

@@ -10,7 +10,15 @@ import secrets
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from omni_jobs.errors import IdempotencyMismatch, IllegalMove, NotFound, OmniJobsError, QueueFull, Superseded
+from omni_jobs.errors import (
+    IdempotencyMismatch,
+    IllegalMove,
+    IntakePaused,
+    NotFound,
+    OmniJobsError,
+    QueueFull,
+    Superseded,
+)
 from omni_jobs.names import new_id
 from omni_jobs.schemas import (
     Artifact,
@@ -62,7 +70,7 @@ class Writing(StoreCore):
             job_id: `job_...`; made here if absent. The same id again gives the job that is there.
 
         Raises:
-            IdempotencyMismatch, QueueFull, QuotaExceeded, InvalidRequest (the account), QueueUnavailable.
+            IdempotencyMismatch, QueueFull, QuotaExceeded, IntakePaused, InvalidRequest (the account), QueueUnavailable.
         """
         fields = new_fields(
             request,
@@ -246,6 +254,8 @@ def _not_created(word: bytes, answer: list[Any], account: str, key: str | None) 
             )
         case b"quota":
             return quota_error(answer)
+        case b"paused":
+            return IntakePaused("No new jobs are taken at present.", remedy="Try again later.")
     return IdempotencyMismatch(
         f"`idempotency_key`: {key!r} was used by job {answer[0].decode()} with another body.",
         field="idempotency_key",

@@ -21,6 +21,7 @@ import structlog
 from omni_jobs.errors import EngineUnavailable
 from workers.engine_process.errors import EngineLost, RequestDropped, error_from
 from workers.engine_process.messages import Channel, Rendered, RenderRequest, Tell
+from workers.engine_process.recent import RecentBatches
 from workers.engine_process.residency import Action, Budget
 from workers.engine_process.respawning import BACKOFF_SECONDS, OUT_OF_SERVICE, Respawning
 from workers.engine_process.spawning import reap, spawn, watch
@@ -52,6 +53,7 @@ class EngineProcess:
         self.restarts = -1
         self.stats = EngineStats()
         self.merging: dict[str, Any] = {}
+        self.recent = RecentBatches()
         self._spool = spool
         facts: dict[str, Any] = {"spool": str(spool), "caps": caps and str(caps)}
         facts |= {"budget": asdict(budget or Budget()), "checkpoint_seconds": checkpoint_seconds}
@@ -184,6 +186,7 @@ class EngineProcess:
         with self._lock:
             self._channel, blamed, lost = None, set(self._batch), tuple(self._pending)
             self._batch, self._busy_since = (), None
+            self.recent.rest()
             for state in self.models.values():
                 state.phase = "starting" if state.phase != "failed" else state.phase
         channel.close()
@@ -207,9 +210,11 @@ class EngineProcess:
 
     def _on_batch(self, message: dict[str, Any]) -> None:
         self._batch = tuple(message["request_ids"])
+        self.recent.begin(self._batch, time.monotonic())
 
     def _on_idle(self, message: dict[str, Any]) -> None:
         self.merging = message["merging"]
+        self.recent.rest()
         with self._lock:
             self._batch = ()
             self._busy_since = time.monotonic() if self._pending else None

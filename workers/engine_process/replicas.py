@@ -96,6 +96,7 @@ class Replicas:
                 "process": engine.process_id,
                 "restarts": max(0, engine.restarts),
                 "models": {name: state.phase for name, state in engine.models.items()},
+                "recent": engine.recent.to_json(),
             }
             for engine in self.engines
         ]

@@ -1,0 +1,1 @@
+"""The dashboard: static files that a browser runs against the HTTP API. No build step, nothing from elsewhere."""
