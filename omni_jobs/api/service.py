@@ -105,6 +105,11 @@ async def account_of() -> str:
     return CALLER.get().account
 
 
+async def caller_of() -> Caller:
+    """Whose request this is; the gate found it out."""
+    return CALLER.get()
+
+
 async def operator_of() -> Caller:
     """The caller, for routes that concern the whole pool. Raises Forbidden: no scope `admin`."""
     caller = CALLER.get()

@@ -10,15 +10,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from omni_jobs.errors import (
-    IdempotencyMismatch,
-    IllegalMove,
-    IntakePaused,
-    NotFound,
-    OmniJobsError,
-    QueueFull,
-    Superseded,
-)
+from omni_jobs.errors import IllegalMove, NotFound, Superseded
 from omni_jobs.names import new_id
 from omni_jobs.schemas import (
     Artifact,
@@ -32,9 +24,10 @@ from omni_jobs.schemas import (
     sources_of,
 )
 from omni_jobs.schemas.access import Limits
-from omni_jobs.store.allowances import NO_LIMITS, quota_error
+from omni_jobs.store.allowances import NO_LIMITS
 from omni_jobs.store.codec import Fields, claim_of, compact, job_of, new_fields, record_of
 from omni_jobs.store.core import StoreCore
+from omni_jobs.store.refusals import not_created
 from omni_jobs.store.values import Claim, Ref
 
 #: Attempts of a job unless the caller says otherwise.
@@ -70,7 +63,8 @@ class Writing(StoreCore):
             job_id: `job_...`; made here if absent. The same id again gives the job that is there.
 
         Raises:
-            IdempotencyMismatch, QueueFull, QuotaExceeded, IntakePaused, InvalidRequest (the account), QueueUnavailable.
+            IdempotencyMismatch, QueueFull, QuotaExceeded, IntakePaused, InvalidRequest (the account),
+            QueueUnavailable.
         """
         fields = new_fields(
             request,
@@ -96,7 +90,7 @@ class Writing(StoreCore):
         body = request.model_dump_json(exclude_defaults=True)
         word, *answer = self.scripts.run("create", {"job": fields, "request": body, **asked})
         if word not in {b"created", b"existing"}:
-            raise _not_created(word, answer, fields["account"], request.idempotency_key)
+            raise not_created(word, answer, fields["account"], request.idempotency_key)
         job = job_of(record_of(*answer))
         # An id that was made here and is there already: the answer to the first sending was lost.
         return job, word == b"created" or (is_id_ours and job.id == fields["id"])
@@ -241,24 +235,3 @@ def _result_parts(
         "enhancement": enhancement and enhancement.model_dump(mode="json", exclude_none=True),
     }
     return {name: compact(part) for name, part in parts.items() if part is not None}
-
-
-def _not_created(word: bytes, answer: list[Any], account: str, key: str | None) -> OmniJobsError:
-    match word:
-        case b"full":
-            return QueueFull(f"{answer[0]} jobs are queued, which is the limit.", remedy="Try again later.")
-        case b"queued":
-            return QueueFull(
-                f"Account {account} has {answer[0]} queued jobs; its limit is {answer[1].decode()}.",
-                remedy="Try again when some have begun.",
-            )
-        case b"quota":
-            return quota_error(answer)
-        case b"paused":
-            return IntakePaused("No new jobs are taken at present.", remedy="Try again later.")
-    return IdempotencyMismatch(
-        f"`idempotency_key`: {key!r} was used by job {answer[0].decode()} with another body.",
-        field="idempotency_key",
-        value=key,
-        remedy="Send the first body again, or use a new key.",
-    )

@@ -1,7 +1,7 @@
 -- Writes a new job, queued. A repeated call with the same id, or the same idempotency key and fingerprint, gives the
 -- job that is there. args: job (fields of the hash), request (JSON text), fingerprint, max_queued, limits (defaults).
--- Replies {created|existing, record}, {mismatch, job id}, {full, number queued}, {queued, number, limit} of the account
--- {quota, ...}, or {paused, since}.
+-- Replies {created|existing, record}, {mismatch, job id}, {full, number queued}, {queued, number, limit} of the account,
+-- {quota, ...} or {paused, since}.
 local job = args.job
 local there = load_job(job.account, job.id)
 if there then return reply_with('existing', there) end
