@@ -19,6 +19,8 @@ class RecentBatches:
     """The latest batches. Safe for threads."""
 
     def __init__(self, kept: int = BATCHES) -> None:
+        #: The requests in the batch that runs, if one does.
+        self.executing: tuple[str, ...] = ()
         self._lock = threading.Lock()
         self._batches: deque[tuple[str, ...]] = deque(maxlen=kept)
         self._seconds: deque[float] = deque(maxlen=kept)
@@ -26,18 +28,19 @@ class RecentBatches:
 
     def begin(self, request_ids: Sequence[str], now: float) -> None:
         """A batch is about to run, `now` in seconds of a monotonic clock; with no requests, nothing is."""
-        if not request_ids:
-            return
         with self._lock:
+            self.executing = tuple(request_ids)
+            if not request_ids:
+                return
             if self._began is not None:
                 self._seconds.append(now - self._began)
-            self._batches.append(tuple(request_ids))
+            self._batches.append(self.executing)
             self._began = now
 
     def rest(self) -> None:
         """The engine has nothing to do, so that the time until the next batch is nobody's."""
         with self._lock:
-            self._began = None
+            self._began, self.executing = None, ()
 
     def to_json(self) -> dict[str, Any]:
         """`requests` in order of appearance, each batch as places in it, the median milliseconds of one batch."""
