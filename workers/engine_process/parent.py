@@ -62,7 +62,6 @@ class EngineProcess:
         self._respawning = Respawning(backoff_seconds)
         self._lock = threading.Lock()
         self._pending: dict[str, Pending] = {}
-        self._batch: tuple[str, ...] = ()
         self._busy_since: float | None = None
         self._channel: Channel | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -154,7 +153,7 @@ class EngineProcess:
 
     def _budget_seconds(self) -> float:
         with self._lock:
-            batch = {self._pending[i].request.model for i in self._batch if i in self._pending}
+            batch = {self._pending[i].request.model for i in self.recent.executing if i in self._pending}
             return budget_seconds(self.models, batch)
 
     def _keep(self) -> None:
@@ -174,18 +173,17 @@ class EngineProcess:
             self._process, self._channel = process, channel
             self._busy_since = time.monotonic()
         try:
-            channel.send({**self._setup, "rows": [state.row.to_json() for state in self.models.values()]})
-            for message in channel.receive():
-                self._handle(message)
-        except OSError:
-            pass  # it died at once; what follows treats both ends alike
+            with suppress(OSError):  # it died at once; what follows treats both ends alike
+                channel.send({**self._setup, "rows": [state.row.to_json() for state in self.models.values()]})
+                for message in channel.receive():
+                    self._handle(message)
         finally:
             self._bury(process, channel)
 
     def _bury(self, process: subprocess.Popen[bytes], channel: Channel) -> None:
         with self._lock:
-            self._channel, blamed, lost = None, set(self._batch), tuple(self._pending)
-            self._batch, self._busy_since = (), None
+            self._channel, blamed, lost = None, set(self.recent.executing), tuple(self._pending)
+            self._busy_since = None
             self.recent.rest()
             for state in self.models.values():
                 state.phase = "starting" if state.phase != "failed" else state.phase
@@ -209,14 +207,12 @@ class EngineProcess:
         HANDLERS[message["kind"]](self, message)
 
     def _on_batch(self, message: dict[str, Any]) -> None:
-        self._batch = tuple(message["request_ids"])
-        self.recent.begin(self._batch, time.monotonic())
+        self.recent.begin(message["request_ids"], time.monotonic())
 
     def _on_idle(self, message: dict[str, Any]) -> None:
         self.merging = message["merging"]
         self.recent.rest()
         with self._lock:
-            self._batch = ()
             self._busy_since = time.monotonic() if self._pending else None
 
     def _on_word(self, message: dict[str, Any]) -> None:
@@ -248,7 +244,7 @@ class EngineProcess:
         with self._lock:
             self._busy_since = self._busy_since and self._busy_since + late_seconds
         if not self.is_advancing and (process := self._process) is not None and process.poll() is None:
-            log.error("engine process hangs; killing it", in_batch=self._batch)
+            log.error("engine process hangs; killing it", in_batch=self.recent.executing)
             process.kill()
 
 
