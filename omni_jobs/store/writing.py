@@ -63,8 +63,7 @@ class Writing(StoreCore):
             job_id: `job_...`; made here if absent. The same id again gives the job that is there.
 
         Raises:
-            IdempotencyMismatch, QueueFull, QuotaExceeded, IntakePaused, InvalidRequest (the account),
-            QueueUnavailable.
+            QueueUnavailable, InvalidRequest (the account), and those of `refusals.py`.
         """
         fields = new_fields(
             request,
