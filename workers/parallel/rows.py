@@ -7,7 +7,7 @@ differs runs whole on every rank from then on: slower, never wrong.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -89,9 +89,22 @@ class SpreadForward:
     def _spread(self, description: Description, share: Share) -> Any:
         self.shared += 1
         mine = self._lockstep.attempt("share", lambda: call_arguments(substituted(share.of(description))))
-        output = self._lockstep.attempt("rows", lambda: self._forward(*mine[0], **mine[1]))
         samples = any(leaf.role is Role.SAMPLES for leaf in description.leaves)
-        return self._joined(output, share, samples)
+        found: list[int] = []  # of each tensor, its rows per row of the call
+
+        def measured(part: torch.Tensor) -> torch.Tensor:
+            found.append(rows_per_row(part, share))
+            return part
+
+        def forward() -> Any:
+            return mapped(self._forward(*mine[0], **mine[1]), share, samples, measured)
+
+        # What cannot be joined is known on all ranks before any of them waits for the others.
+        output = self._lockstep.attempt("rows", forward)
+        if share.rows % share.ranks:
+            first = self._lockstep.decide(found)
+            self._lockstep.attempt("outputs", lambda: check_alike(found, first))
+        return mapped(output, share, samples, lambda part: self._gathered(part, share))
 
     def _proved(
         self,
@@ -134,32 +147,8 @@ class SpreadForward:
         kept = [vars(processor).values() for processor in processors if processor is not None]
         return any(isinstance(value, torch.Tensor) for values in kept for value in values)
 
-    def _joined(self, output: Any, share: Share, samples: bool) -> Any:
-        """All ranks' parts of an output, of any nesting.
-
-        Raises:
-            Unmergeable: some part of it has no dimension that could be the batch.
-        """
-        if isinstance(output, torch.Tensor):
-            return self._gathered(output, share)
-        if output is None or isinstance(output, int | float | str | bool):
-            return output
-        if samples and isinstance(output, list) and len(output) == share.own_rows:
-            return list(self._gathered(torch.stack(output), share).unbind())
-        if isinstance(output, dict):
-            parts = {key: self._joined(value, share, samples) for key, value in output.items()}
-            return parts if type(output) is dict else type(output)(**parts)
-        if isinstance(output, list | tuple):
-            items = [self._joined(item, share, samples) for item in output]
-            return type(output)(*items) if hasattr(output, "_fields") else type(output)(items)
-        if is_record(output):
-            return rebuild(output, self._joined(dict(vars(output)), share, samples))
-        raise Unmergeable(f"an output of type {type(output).__name__} cannot be joined")
-
     def _gathered(self, part: torch.Tensor, share: Share) -> torch.Tensor:
-        if part.ndim == 0 or part.shape[0] % share.own_rows:
-            raise Unmergeable(f"an output of shape {tuple(part.shape)} has no batch dimension")
-        times = part.shape[0] // share.own_rows
+        times = rows_per_row(part, share)
         sizes = [(end - start) * times for start, end in zip(share.bounds, share.bounds[1:], strict=False)]
         # Ranks exchange equal sizes: the shorter parts are filled up and cut again.
         filled = part.new_zeros(max(sizes), *part.shape[1:])
@@ -167,6 +156,44 @@ class SpreadForward:
         parts = [torch.empty_like(filled) for _ in sizes]
         dist.all_gather(parts, filled, group=self._group)
         return torch.cat([given[:size] for given, size in zip(parts, sizes, strict=True)])
+
+
+def mapped(output: Any, share: Share, samples: bool, act: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    """An output of any nesting with `act` done to each of its tensors, in order.
+
+    With `samples` a list with an entry for each of this rank's rows is one tensor.
+
+    Raises:
+        Unmergeable: something in it is neither a tensor nor a plain value.
+    """
+    if isinstance(output, torch.Tensor):
+        return act(output)
+    if output is None or isinstance(output, int | float | str | bool):
+        return output
+    if samples and isinstance(output, list) and len(output) == share.own_rows:
+        return list(act(torch.stack(output)).unbind())
+    if isinstance(output, dict):
+        parts = {key: mapped(value, share, samples, act) for key, value in output.items()}
+        return parts if type(output) is dict else type(output)(**parts)
+    if isinstance(output, list | tuple):
+        items = [mapped(item, share, samples, act) for item in output]
+        return type(output)(*items) if hasattr(output, "_fields") else type(output)(items)
+    if is_record(output):
+        return rebuild(output, mapped(dict(vars(output)), share, samples, act))
+    raise Unmergeable(f"an output of type {type(output).__name__} cannot be joined")
+
+
+def rows_per_row(part: torch.Tensor, share: Share) -> int:
+    """How many rows of an output there are for each row of the call; raises Unmergeable if it is no number."""
+    if part.ndim == 0 or part.shape[0] == 0 or part.shape[0] % share.own_rows:
+        raise Unmergeable(f"an output of shape {tuple(part.shape)} has no batch dimension")
+    return part.shape[0] // share.own_rows
+
+
+def check_alike(found: Sequence[int], first: Sequence[int]) -> None:
+    """Raises Unmergeable where uneven shares of a forward gave outputs that are not uneven alike."""
+    if list(found) != list(first):
+        raise Unmergeable("the sizes of the outputs do not follow the rows")
 
 
 def _kind(description: Description) -> Hashable:
