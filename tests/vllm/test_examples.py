@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.docs.conftest import size
@@ -48,7 +49,7 @@ def test_every_example_is_run_and_listed() -> None:
         assert f"(vllm/{path.name})" in listed
 
 
-def test_a_prompt_is_rewritten(tmp_path: Path) -> None:
+def test_a_prompt_is_rewritten_at_every_door(tmp_path: Path) -> None:
     with chat_server() as chat:
         told = {"OMNI_ENHANCER_URL": chat.url, "OMNI_ENHANCER_MODEL": "writer", "OMNI_DATA_DIR": str(tmp_path)}
         own = {name: value for name, value in os.environ.items() if not name.startswith("OMNI_")}
@@ -58,10 +59,13 @@ def test_a_prompt_is_rewritten(tmp_path: Path) -> None:
                 assert service.stdout is not None
                 api = service.stdout.readline().split()[1]
                 said = run(tmp_path, "enhanced_prompt.py", api)
+                body = {"model": "shapes", "prompt": "a cup", "enhance_prompt": True}
+                drawn = httpx.post(f"{api}/v1/images/generations", json=body, timeout=60).raise_for_status().json()
             finally:
                 service.terminate()
                 service.wait(60)
     assert said.splitlines() == ["asked: a red star", "drawn: a red star, golden light"]
+    assert drawn["data"][0]["revised_prompt"] == "a cup, golden light"
 
 
 def test_vllm_omni_behind_our_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,8 @@ from workers.engine.request import DiffusionOutput, OmniDiffusionRequest
 INTERFACE = "0.30"
 #: Seconds that requests in flight may give no sign.
 SILENCE_SECONDS = 1800.0
+#: Seconds for requests to abort when the engine closes.
+ABORT_SECONDS = 10.0
 
 
 class VllmOmniClient:
@@ -98,11 +100,12 @@ class VllmOmniClient:
         return last
 
     async def _end(self) -> None:
-        """Let requests that were called off abort."""
+        """Let requests that were called off abort; one that will not is left behind."""
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        if others:
+            await asyncio.wait(others, timeout=ABORT_SECONDS)
 
     def _stop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)

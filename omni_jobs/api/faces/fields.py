@@ -16,13 +16,13 @@ from omni_jobs.schemas import ModelCard, nearest
 #: Fields of the native job that every face takes beside its own.
 NATIVE = (
     "negative_prompt", "seed", "deterministic", "preview", "priority", "not_before", "deadline", "ttl_seconds",
-    "metadata", "tags", "webhook", "copies", "inputs", "parameters",
+    "metadata", "tags", "webhook", "copies", "inputs", "parameters", "enhance_prompt",
 )  # fmt: skip
 #: JSON types of native fields that a form carries as text.
 _TEXT_KINDS: dict[str, str] = {
     "seed": "integer", "priority": "integer", "ttl_seconds": "integer", "deterministic": "boolean",
     "preview": "boolean", "webhook": "object", "inputs": "object", "parameters": "object", "metadata": "object",
-    "tags": "array", "copies": "array",
+    "tags": "array", "copies": "array", "enhance_prompt": "boolean",
 }  # fmt: skip
 _PARSED_KINDS = {"integer", "number", "boolean", "object", "array"}
 
