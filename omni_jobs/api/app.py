@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from omni_jobs import __version__
 from omni_jobs.api import (
     artifacts,
+    calling_off,
     dashboard,
     events,
     health,
@@ -41,7 +42,21 @@ from omni_jobs.safety import PromptCheck, load_prompt_check
 from omni_jobs.settings import Settings, load_settings
 from omni_jobs.store import connect
 
-NATIVE = (jobs, events, uploads, artifacts, models, webhooks, usage, pool, keys, health, metrics, dashboard)
+NATIVE = (
+    jobs,
+    calling_off,
+    events,
+    uploads,
+    artifacts,
+    models,
+    webhooks,
+    usage,
+    pool,
+    keys,
+    health,
+    metrics,
+    dashboard,
+)
 #: First, because some of their paths lie below native ones that take any path.
 FACES = (images, files, videos, batches, predictions, versions, fal)
 #: Calls of the store that may be on their way at a time; each takes about a millisecond.

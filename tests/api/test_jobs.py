@@ -145,6 +145,19 @@ def test_cancel_is_idempotent_and_a_finished_job_cannot_be_canceled(served: Serv
     assert (answer.status_code, answer.json()["error_type"]) == (409, "illegal_move")
 
 
+def test_many_jobs_are_called_off_at_once_and_each_by_itself(served: Served, http: httpx.Client) -> None:
+    ids = [http.post("/v1/jobs", json=job_body()).json()["id"] for _ in range(3)]
+    while (claim := served.store.claim_next("tester", [MODEL], lease_seconds=60)) is not None:
+        if claim.job_id == ids[1]:
+            served.succeed(claim, picture())
+            break
+    items = http.post("/v1/cancellations", json={"ids": [*ids, "job_00"]}).json()["jobs"]
+    assert [item["status"] for item in items] == [200, 409, 200, 404]
+    assert items[0]["job"]["status"] == "canceled"
+    refused = http.post("/v1/cancellations", json={"ids": ["what"]})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "ids.0")
+
+
 def test_a_retry_is_a_new_job(http: httpx.Client) -> None:
     job = http.post("/v1/jobs", json=job_body()).json()
     assert http.post(f"/v1/jobs/{job['id']}/retry").status_code == 409
