@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from omni_jobs.bulk.paths import EXTENSIONS
+from omni_jobs.schemas import Status
 from tests.bulk.conftest import Bulk, facts, finished, foxes, manifest, rows, until_rows
 from tests.e2e.deployment import Deployment
 
@@ -127,6 +128,27 @@ def test_canceled_it_keeps_what_is_done_and_goes_on_later(bulk: Bulk, tmp_path: 
     lines = foxes(300, negative_prompt="canceled")[:100]
     ended = finished(bulk("run", manifest(tmp_path, *lines), "--out", out))
     assert (ended["succeeded"], ended["before"]) == (100, min(kept, ended["before"]))
+
+
+def test_the_jobs_of_a_run_that_died_are_called_off(service: Deployment, bulk: Bulk, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    process = bulk(
+        "run", manifest(tmp_path, {"prompt": "later", "not_before": "2099-01-01T00:00:00Z"}), "--out", out
+    )
+    status: dict[str, Any] = {}
+
+    def jobs_are_told() -> bool:
+        path = out / "status.json"
+        status.update(json.loads(path.read_text()) if path.exists() else {})
+        return bool(status.get("jobs"))
+
+    service.until(jobs_are_told)
+    process.kill()
+    process.wait()
+    (out / "status.json").write_text(json.dumps(status | {"updated_at": "2026-01-01T00:00:00Z"}))
+    assert finished(bulk("cancel", out, "--json"))["state"] == "lost"
+    (job_id,) = status["jobs"]
+    assert service.store.get("default", job_id).status is Status.CANCELED
 
 
 @pytest.mark.slow
