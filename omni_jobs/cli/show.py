@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 
+from omni_jobs.bulk.paths import EXTENSIONS
 from omni_jobs.client import Client
 from omni_jobs.schemas import Artifact, Job, Status
 from omni_jobs.schemas import Progress as Step
@@ -27,15 +28,6 @@ COLOURS = {
 }
 #: Jobs followed at the same time.
 MAX_WATCHED = 32
-EXTENSIONS = {
-    "image/png": "png",
-    "image/jpeg": "jpg",
-    "image/webp": "webp",
-    "video/mp4": "mp4",
-    "audio/wav": "wav",
-    "audio/flac": "flac",
-    "application/safetensors": "safetensors",
-}
 
 
 def print_json(value: Any) -> None:
