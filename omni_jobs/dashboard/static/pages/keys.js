@@ -1,6 +1,7 @@
 // API keys of all accounts: made, shown once, revoked; and when each was last used.
 import { get, post } from "../api.js";
 import { h, redraw } from "../dom.js";
+import { bytes, count, seconds } from "../format.js";
 import { keep } from "../live.js";
 import { attempt, button, confirmed, empty, heading, panel, snippet, table, trouble, when } from "../parts.js";
 
@@ -11,8 +12,8 @@ export default function keys(main, { session }) {
   main.append(heading("Keys"), told, form(session, issue), body);
   const live = keep(async (signal) => {
     try {
-      const found = await get("v1/keys", {}, signal);
-      redraw(body, found.keys.length ? list([...found.keys].reverse()) : empty("No keys", "Without any, only this machine is answered."));
+      const [found, used] = await Promise.all([get("v1/keys", {}, signal), get("v1/usage", { days: 7 }, signal)]);
+      redraw(body, [found.keys.length ? list([...found.keys].reverse()) : empty("No keys", "Without any, only this machine is answered."), usage(used)]);
     } catch (error) {
       if (error.name !== "AbortError") redraw(body, trouble(error));
     }
@@ -36,6 +37,16 @@ export default function keys(main, { session }) {
     live.soon();
   }
   return live.stop;
+}
+
+// What the account used by day. Limits are set on the command line.
+function usage({ account, days, limits }) {
+  const set = Object.entries(limits).map(([name, value]) => `${name.replaceAll("_", " ")} ${count(value)}`);
+  return panel(`Usage of ${account}`,
+    days.length ? table("Usage by day", ["Day (UTC)", "#Requests", "#Jobs", "#Succeeded", "#Failed", "#Outputs", "#Device time", "#Bytes"], days.map((day) => [
+      day.day, count(day.requests), count(day.jobs), count(day.succeeded), count(day.failed), count(day.outputs), seconds(day.device_seconds), bytes(day.bytes)]))
+      : h("p", { class: "note" }, "Nothing was used in seven days."),
+    h("p", { class: "note" }, set.length ? `Limits: ${set.join(", ")}.` : "No limits are set."));
 }
 
 function form(session, issue) {
