@@ -70,9 +70,12 @@ def test_jobs_appear_are_canceled_together_and_tried_again(pool: Pool, page: Pag
 
 
 def test_a_job_is_followed_to_its_end(pool: Pool, page: Page) -> None:
-    job_id = submit(pool, "a fox <b>& 'hen'</b>", steps=60)
+    # The shell is there before the job is, which runs for some seconds only.
+    pool.open(page, "webhooks")
+    expect(page.get_by_role("heading", name="Webhooks")).to_be_visible()
+    job_id = submit(pool, "a fox <b>& 'hen'</b>", steps=150)
     pool.open(page, f"job/{job_id}")
-    expect(page.get_by_text(re.compile(r"denoise, step \d+ of 60"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"denoise, step \d+ of 150"))).to_be_visible()
     picture = page.get_by_role("img", name="Output 0")
     expect(picture).to_be_visible()
     assert picture.evaluate("image => image.complete && image.naturalWidth") == 64

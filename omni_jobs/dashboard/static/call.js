@@ -1,7 +1,7 @@
 // The call that submits a job, as text for other clients.
 import { address, key } from "./api.js";
 
-const DEFAULTS = { task: "generate", num_outputs: 1, priority: 5, deterministic: false, preview: false, ttl_seconds: 604800 };
+const DEFAULTS = { task: "generate", num_outputs: 1, priority: 5, ttl_seconds: 604800 };
 const LEFT_OUT = new Set(["idempotency_key", "deadline", "not_before"]);
 
 // What was said beyond the defaults: a job's record names every field.
@@ -9,7 +9,7 @@ export function spoken(request) {
   const output = Object.fromEntries(Object.entries(request.output ?? {}).filter(([name, value]) =>
     !(name === "quality" && value === 90) && !(name === "embed_metadata" && value === true)));
   const kept = Object.entries({ ...request, output }).filter(([name, value]) =>
-    !LEFT_OUT.has(name) && value !== undefined && value !== null && value !== DEFAULTS[name] && !(typeof value === "object" && Object.keys(value).length === 0));
+    !LEFT_OUT.has(name) && value !== undefined && value !== null && value !== false && value !== DEFAULTS[name] && !(typeof value === "object" && Object.keys(value).length === 0));
   return Object.fromEntries(kept);
 }
 

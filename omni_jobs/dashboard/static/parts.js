@@ -25,8 +25,8 @@ export const trouble = (error) =>
 // Rows are arrays of cells; a head that begins with "#" is right-aligned.
 export function table(label, heads, rows) {
   const numeric = heads.map((one) => typeof one === "string" && one.startsWith("#"));
-  const shown = (one) => (typeof one === "string" ? one.replace(/^#/, "") : one);
-  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label },
+  const shown = (one) => (one === "" ? h("span", { class: "unseen" }, "Actions") : typeof one === "string" ? one.replace(/^#/, "") : one);
+  return h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": label },
     h("table", null,
       h("thead", null, h("tr", null, heads.map((one, at) => h("th", { scope: "col", class: numeric[at] && "number" }, shown(one))))),
       h("tbody", null, rows.map((cells) => h("tr", null, cells.map((cell, at) => h("td", { class: numeric[at] && "number" }, cell)))))));
