@@ -46,8 +46,9 @@ def test_without_keys_a_strange_name_is_refused(http: httpx.Client, locked: str)
 
 def test_a_bind_to_the_world_needs_a_key(served: Served, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "omni_jobs.api", "--host", "0.0.0.0", "--port", "0"]
+    keyless = served.environment | {"key_prefix": "keyless"}
     ended = subprocess.run(
-        command, env=environment(served.environment), capture_output=True, text=True, timeout=60, check=False
+        command, env=environment(keyless), capture_output=True, text=True, timeout=60, check=False
     )
     assert ended.returncode == 78
     assert "OMNI_API_KEY" in ended.stderr
