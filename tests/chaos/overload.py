@@ -53,7 +53,7 @@ class Flood:
         number = 0
         with httpx.Client(base_url=self.url, timeout=60.0, trust_env=False) as http:
             next_at = time.monotonic()
-            while next_at < ends:
+            while time.monotonic() < ends:
                 time.sleep(max(0.0, next_at - time.monotonic()))
                 next_at += 1 / self.rate
                 number += 1
@@ -85,10 +85,11 @@ def overload(folder: Path, minutes: float) -> dict[str, Any]:
         capacity = measured_capacity(fleet)
         forget_all(fleet)
         before, redis_before = resident(fleet), memory(fleet)
-        flood, waits, deepest = pour(fleet, capacity, minutes * 60)
+        flood, calm, deepest = pour(fleet, capacity, minutes * 60)
         drained_from = time.monotonic()
         settle(fleet)
         drain_seconds = time.monotonic() - drained_from
+        waits = [waited(fleet, job) for job in calm]
         ends = forget_all(fleet)
         after = resident(fleet)
         facts = {
@@ -138,26 +139,29 @@ def measured_capacity(fleet: Fleet) -> float:
     return SAMPLE_JOBS / (time.monotonic() - began)
 
 
-def pour(fleet: Fleet, capacity: float, seconds: float) -> tuple[Flood, list[float], int]:
-    """Flood for so long; how long the calm account's jobs waited for their start, and the deepest queue."""
-    ends = time.monotonic() + seconds
+def pour(fleet: Fleet, capacity: float, seconds: float) -> tuple[Flood, list[Job], int]:
+    """Flood for so long; the calm account's jobs meanwhile, and the deepest queue."""
+    ends, next_calm = time.monotonic() + seconds, 0.0
     flood = Flood(fleet.api_urls[0], capacity * FACTOR)
     thread = threading.Thread(target=flood.run, args=(ends,), daemon=True)
     thread.start()
     calm: list[Job] = []
     deepest = 0
     while time.monotonic() < ends:
-        calm.append(queue.submit(fleet.store, body(f"calm {len(calm)}"), account=CALM, max_queued=None)[0])
+        if time.monotonic() >= next_calm:
+            calm.append(queue.submit(fleet.store, body(f"calm {len(calm)}"), account=CALM, max_queued=None)[0])
+            next_calm = time.monotonic() + 1 / (capacity * CALM_SHARE)
         deepest = max(deepest, fleet.store.stats()["queued"])
-        time.sleep(1 / (capacity * CALM_SHARE))
+        time.sleep(0.1)
     thread.join()
-    waits = []
-    for job in calm:
-        while not (now := fleet.store.get(CALM, job.id)).is_finished:
-            fleet.store.wait(CALM, job.id, now.sequence, 1.0)
-        assert now.started_at is not None
-        waits.append((now.started_at - now.created_at).total_seconds())
-    return flood, waits, deepest
+    return flood, calm, deepest
+
+
+def waited(fleet: Fleet, job: Job) -> float:
+    """Seconds from a job's submit to its start."""
+    ended = fleet.store.get(job.account, job.id)
+    assert ended.started_at is not None
+    return (ended.started_at - ended.created_at).total_seconds()
 
 
 def forget_all(fleet: Fleet) -> Counter[str]:
