@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from omni_jobs.redis_server import RedisServer
 from omni_jobs.settings import Settings
@@ -22,6 +22,9 @@ from tests.servers.processes import api, started
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--force-color-profile=srgb"]
 MODEL = "sim"
+#: Machines that run these tests may do much else.
+WAIT_MS = 20_000
+expect.set_options(timeout=WAIT_MS)
 SOURCE = "simulated?launch_ms=40&row_ms=2&fail_on=broken"
 
 
@@ -88,7 +91,7 @@ def page(browser: Browser, request: pytest.FixtureRequest, tmp_path: Path) -> It
     """A fresh tab. What the page logs as an error fails the test; its last sight is kept as a picture."""
     context = browser.new_context(viewport={"width": 1280, "height": 860}, reduced_motion="reduce")
     opened = context.new_page()
-    opened.set_default_timeout(20_000)
+    opened.set_default_timeout(WAIT_MS)
     problems: list[str] = []
     opened.on("pageerror", lambda error: problems.append(str(error)))
     opened.on("console", lambda said: problems.append(said.text) if is_trouble(said.type, said.text) else None)
