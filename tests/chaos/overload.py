@@ -33,7 +33,7 @@ FLOOD, CALM = "default", "calm"
 #: How many times its capacity the pool is asked for; the share of it that the calm account asks for.
 FACTOR, CALM_SHARE = 10, 0.1
 #: Jobs by which the capacity is measured; how many may be queued.
-SAMPLE_JOBS, ADMITTED = 100, 200
+SAMPLE_JOBS, ADMITTED = 50, 200
 #: What a process may hold beyond its first measure, in bytes; Redis once its jobs are deleted.
 SLACK_BYTES = 64 * 2**20
 #: Jobs of the calm account, which goes past the admission, that may be queued beside the admitted.
@@ -126,7 +126,8 @@ def broken(facts: dict[str, Any]) -> list[str]:
 
 
 def body(prompt: str) -> dict[str, Any]:
-    parameters = {"num_inference_steps": 20, "width": 32, "height": 32}
+    # Long enough that one client can ask for ten times as many as a device draws.
+    parameters = {"num_inference_steps": 200, "width": 32, "height": 32}
     return {"model": MODEL, "prompt": prompt, "parameters": parameters}
 
 
