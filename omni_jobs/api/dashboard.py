@@ -50,7 +50,7 @@ def protections(pictures: str) -> dict[str, str]:
         "default-src": "'none'",
         "script-src": "'self'",
         "style-src": "'self'",
-        "connect-src": f"'self' {pictures}".strip(),
+        "connect-src": "'self'",
         "img-src": media,
         "media-src": media,
         "base-uri": "'none'",
