@@ -10,7 +10,7 @@ from typing import Any
 
 from openai import OpenAI
 
-from omni_jobs.schemas import Job
+from omni_jobs.schemas import Job, Status
 from tests.api.conftest import MODEL, Served, picture
 from tests.servers.processes import api
 
@@ -34,11 +34,10 @@ def jobs_of(served: Served, batch_id: str) -> list[Job]:
     return served.store.list("default", tag=batch_id, limit=100)[0]
 
 
-def run_next(served: Served) -> None:
-    """Whichever job comes first."""
-    claim = served.store.claim_next("tester", [MODEL], lease_seconds=60)
-    assert claim is not None
-    served.succeed(claim, picture())
+def run_next(served: Served, batch_id: str) -> None:
+    """Whichever of the batch's jobs waits."""
+    job = next(job for job in jobs_of(served, batch_id) if job.status is Status.QUEUED)
+    served.succeed(served.claim(job.id), picture())
 
 
 def until(fact: Callable[[], Any]) -> None:
@@ -54,10 +53,10 @@ def test_another_process_goes_on_with_a_batch(served: Served, tmp_path: Path) ->
         file = client.files.create(file=("a.jsonl", lines(4)), purpose="batch")
         batch = client.batches.create(input_file_id=file.id, endpoint=ENDPOINT, completion_window="24h")
         until(lambda: len(jobs_of(served, batch.id)) == 4)
-        run_next(served)
+        run_next(served, batch.id)
     with api(tmp_path, **served.environment) as url, OpenAI(base_url=f"{url}/v1", api_key="none") as client:
         for _ in range(3):
-            run_next(served)
+            run_next(served, batch.id)
         until(lambda: client.batches.retrieve(batch.id).status == "completed")
         done = client.batches.retrieve(batch.id)
         told = [json.loads(row) for row in client.files.content(done.output_file_id or "").text.splitlines()]

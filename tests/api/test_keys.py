@@ -86,8 +86,9 @@ def test_accounts_do_not_see_each_other(served: Served, keyed: str) -> None:
         assert (other.status_code, other.json()["account"]) == (201, "bob")
 
 
-#: What a route's parameter may name that belongs to no account, or (dead deliveries) is made by no request here.
-SHARED = frozenset({"app", "name", "owner", "version", "key", "delivery_id"})
+#: What a route's parameter may name that belongs to no account (workers and keys are the administrator's), or that
+#: no request here makes (dead deliveries).
+SHARED = frozenset({"app", "name", "owner", "version", "key", "delivery_id", "worker_id", "key_id"})
 
 
 def owned_routes() -> list[tuple[str, str]]:
