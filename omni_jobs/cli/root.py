@@ -18,6 +18,7 @@ from omni_jobs.cli.new_model import new_model
 from omni_jobs.cli.submit import edit, submit
 from omni_jobs.cli.up import up, worker
 from omni_jobs.cli.upkeep import collect, fsck
+from omni_jobs.cli.webhooks import webhooks
 from omni_jobs.cli.workers import workers
 
 
@@ -42,6 +43,7 @@ for one in (
     cancel,
     retry,
     dead,
+    webhooks,
     keys,
     bulk,
     limits,
