@@ -16,6 +16,7 @@ from omni_jobs.errors import Misconfigured, OmniJobsError, Unavailable
 from omni_jobs.lifeline import end_with_input
 from omni_jobs.logs import configure_logs
 from omni_jobs.settings import Settings, load_settings
+from omni_jobs.store import connect
 
 #: Exit statuses, as of the command line: 78 wrong configuration, 69 a service does not answer.
 EXIT_MISCONFIGURED, EXIT_UNAVAILABLE = 78, 69
@@ -44,9 +45,10 @@ def main(host: str | None, port: int | None, ends_with_input: bool) -> None:
 
 
 def serve(settings: Settings) -> None:
-    """Serves until SIGTERM or SIGINT. Raises Misconfigured."""
+    """Serves until SIGTERM or SIGINT. Raises Misconfigured or Unavailable."""
     traffic = Traffic()
     app = create_app(settings, traffic)
+    connect(settings).close()  # what does not answer is said in a line, where uvicorn would print a traceback
     listener = listen(settings.api_host, settings.api_port)
     host, port = listener.getsockname()[:2]
     click.echo(f"http://{f'[{host}]' if ':' in host else host}:{port}")
@@ -59,7 +61,10 @@ def serve(settings: Settings) -> None:
         server_header=False,
     )
     with listener:
-        Server(config, traffic).run(sockets=[listener])
+        try:
+            Server(config, traffic).run(sockets=[listener])
+        except SystemExit as end:
+            raise getattr(app.state, "refused", end) from None
 
 
 class Server(uvicorn.Server):

@@ -36,6 +36,7 @@ from omni_jobs.api.openai import batches, files, images, videos
 from omni_jobs.api.openai.batch_runner import BatchRunner
 from omni_jobs.api.replicate import predictions, versions
 from omni_jobs.api.service import Service
+from omni_jobs.errors import OmniJobsError
 from omni_jobs.fetching import FetchPolicy
 from omni_jobs.object_links import open_objects
 from omni_jobs.safety import PromptCheck, load_prompt_check
@@ -81,7 +82,11 @@ def create_app(settings: Settings | None = None, traffic: Traffic | None = None)
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(THREADS, "api") as threads:
             loop.set_default_executor(threads)
-            app.state.service = service = await asyncio.to_thread(_open, settings, traffic, prompt_check)
+            try:
+                app.state.service = service = await asyncio.to_thread(_open, settings, traffic, prompt_check)
+            except OmniJobsError as error:
+                app.state.refused = error  # the server ends with a status of its own, whatever the reason
+                raise
             runner = BatchRunner(service, loop)
             runner.start()
             try:

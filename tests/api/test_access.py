@@ -52,3 +52,14 @@ def test_a_bind_to_the_world_needs_a_key(served: Served, tmp_path: Path) -> None
     )
     assert ended.returncode == 78
     assert "OMNI_API_KEY" in ended.stderr
+
+
+def test_a_redis_that_is_not_there_is_said_in_a_line(tmp_path: Path) -> None:
+    nowhere = {"redis_url": "redis://127.0.0.1:1/0", "data_dir": tmp_path}
+    command = [sys.executable, "-m", "omni_jobs.api", "--port", "0"]
+    ended = subprocess.run(
+        command, env=environment(nowhere), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 69
+    assert ended.stderr.startswith("error: Redis does not answer")
+    assert ended.stderr.count("\n") == 1
