@@ -82,11 +82,7 @@ def create_app(settings: Settings | None = None, traffic: Traffic | None = None)
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(THREADS, "api") as threads:
             loop.set_default_executor(threads)
-            try:
-                app.state.service = service = await asyncio.to_thread(_open, settings, traffic, prompt_check)
-            except OmniJobsError as error:
-                app.state.refused = error  # the server ends with a status of its own, whatever the reason
-                raise
+            app.state.service = service = await asyncio.to_thread(_open, app, settings, traffic, prompt_check)
             runner = BatchRunner(service, loop)
             runner.start()
             try:
@@ -124,8 +120,12 @@ def _body_limits(max_input_bytes: int) -> dict[str, int]:
     return {path: limit + uploads.OVERHEAD_BYTES for path, limit in limits.items()}
 
 
-def _open(settings: Settings, traffic: Traffic, prompt_check: PromptCheck | None) -> Service:
-    return Service(settings, connect(settings), open_objects(settings), traffic, prompt_check)
+def _open(app: FastAPI, settings: Settings, traffic: Traffic, prompt_check: PromptCheck | None) -> Service:
+    try:
+        return Service(settings, connect(settings), open_objects(settings), traffic, prompt_check)
+    except OmniJobsError as error:
+        app.state.refused = error  # the server ends with a status of its own, whatever the reason
+        raise
 
 
 def _close(service: Service) -> None:
