@@ -37,6 +37,7 @@ from tests.servers.processes import started
 
 #: Least part of the bare loop's speed.
 LEAST_SHARE = 0.95
+READY_SECONDS = 120
 MOST_PEAK_BYTES = 200 * 2**20
 MOST_GROWTH = 1.1
 #: Denoising steps of a line on the simulated device.
@@ -73,7 +74,11 @@ def queue(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         stack.enter_context(started("workers.app", *arguments, log=folder / "worker.log", **given))
         settings = Settings.model_validate(given)
         store = connect(settings)
+        ends = time.monotonic() + READY_SECONDS
         while not any(worker.serves("sim") for worker in store.workers()):
+            if time.monotonic() > ends:
+                log = (folder / "worker.log").read_text()
+                sys.exit(f"The worker is not ready after {READY_SECONDS} s:\n{log[-2000:]}")
             time.sleep(0.1)
         store.close()
 

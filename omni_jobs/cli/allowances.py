@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from omni_jobs.cli import show
 from omni_jobs.cli.context import Cli, command
@@ -66,9 +65,9 @@ def usage(cli: Cli, owner: str, days: int) -> None:
     if cli.as_json:
         show.print_json([one.model_dump(mode="json") for one in found])
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("DAY", "REQUESTS", "JOBS", "SUCCEEDED", "FAILED", "OUTPUTS", "DEVICE S", "MB"):
-        table.add_column(column, justify="left" if column == "DAY" else "right")
+    table = show.table_of("DAY")
+    for column in ("REQUESTS", "JOBS", "SUCCEEDED", "FAILED", "OUTPUTS", "DEVICE S", "MB"):
+        table.add_column(column, justify="right")
     for one in found:
         counts = (one.requests, one.jobs, one.succeeded, one.failed, one.outputs)
         figures = (f"{one.device_seconds:.1f}", f"{one.bytes / 1e6:.1f}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from omni_jobs.cli import show
 from omni_jobs.cli.context import Cli, command
@@ -52,9 +51,7 @@ def list_keys(cli: Cli, account: str | None) -> None:
     if cli.as_json:
         show.print_json([one.model_dump(mode="json", exclude_none=True) for one in found])
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("KEY", "ACCOUNT", "NAME", "SCOPES", "CREATED", "LAST USE", "STATE"):
-        table.add_column(column)
+    table = show.table_of("KEY", "ACCOUNT", "NAME", "SCOPES", "CREATED", "LAST USE", "STATE")
     for one in found:
         table.add_row(*_row(one))
     Console().print(table)

@@ -10,7 +10,6 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from omni_jobs.cli import show
 from omni_jobs.cli.context import Cli, command
@@ -41,9 +40,7 @@ def models(cli: Cli, name: str | None, verbose: bool, known: bool) -> None:
     elif name is not None:
         _print_parameters(cards[name])
     else:
-        table = Table(box=None, pad_edge=False)
-        for column in ("MODEL", "TASKS", "MEDIA", "PIPELINE"):
-            table.add_column(column)
+        table = show.table_of("MODEL", "TASKS", "MEDIA", "PIPELINE")
         for card in cards.values():
             table.add_row(card.name, ", ".join(card.tasks), card.media, card.pipeline)
         Console().print(table)
@@ -61,9 +58,7 @@ def _print_known(cli: Cli, name: str | None) -> None:
     if cli.as_json:
         show.print_json(chosen)
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("MODEL", "SOURCE", "PIPELINE", "LICENCE"):
-        table.add_column(column, overflow="fold")
+    table = show.table_of("MODEL", "SOURCE", "PIPELINE", "LICENCE", overflow="fold")
     for known, row in chosen.items():
         source = row.get("source", row.get("error", ""))
         facts = (known, source, row.get("pipeline_class", ""), row.get("licence", ""))
@@ -105,9 +100,7 @@ def _print_parameters(card: ModelCard) -> None:
     console.print(f"{card.name}  {card.pipeline}  {', '.join(card.tasks)}", highlight=False)
     if card.description:
         console.print(f"  {card.description}", markup=False, highlight=False)
-    table = Table(box=None, pad_edge=False)
-    for column in ("PARAMETER", "TYPE", "RANGE", "DEFAULT"):
-        table.add_column(column)
+    table = show.table_of("PARAMETER", "TYPE", "RANGE", "DEFAULT")
     for name, schema in sorted(card.parameters_schema.get("properties", {}).items()):
         bounds = f"{schema.get('minimum', '')}..{schema.get('maximum', '')}"
         default = card.defaults.get(name)

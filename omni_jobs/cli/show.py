@@ -35,11 +35,18 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=False))
 
 
+def table_of(*columns: str, **options: Any) -> Table:
+    """An empty table as all commands print it; options go to each column."""
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, **options)
+    return table
+
+
 def print_table(jobs: Iterable[Job]) -> None:
     """One line per job."""
-    table = Table(box=None, pad_edge=False)
-    for column in ("JOB", "STATUS", "MODEL", "CREATED", "PROMPT"):
-        table.add_column(column, no_wrap=column != "PROMPT", overflow="ellipsis")
+    table = table_of("JOB", "STATUS", "MODEL", "CREATED", no_wrap=True, overflow="ellipsis")
+    table.add_column("PROMPT", overflow="ellipsis")
     for job in jobs:
         created = job.created_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
         status = f"[{COLOURS[job.status]}]{job.status}[/]"

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import click
 from pydantic import SecretStr
 from rich.console import Console
-from rich.table import Table
 
 from omni_jobs.cli import show
 from omni_jobs.cli.context import Cli, command, read_service
@@ -40,9 +39,7 @@ def list_workers(cli: Cli) -> None:
     if cli.as_json:
         show.print_json([one.model_dump(mode="json", exclude_none=True) for one in found])
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("WORKER", "STATE", "JOBS", "MODELS", "DEVICE", "VERSION", "UP"):
-        table.add_column(column)
+    table = show.table_of("WORKER", "STATE", "JOBS", "MODELS", "DEVICE", "VERSION", "UP")
     for one in found:
         models = ", ".join(f"{name} ({state})" for name, state in sorted(one.models.items()))
         up = str(datetime.now(UTC).replace(microsecond=0) - one.started_at.replace(microsecond=0))

@@ -6,7 +6,8 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +29,21 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
         yield running
 
 
-@pytest.fixture
-def bulk(service: Deployment) -> Iterator[Bulk]:
-    """Starts `omni-jobs bulk ...` against the service; ended with the test, whatever happened."""
+@contextmanager
+def commands(surroundings: Mapping[str, str]) -> Iterator[Bulk]:
+    """Starts `omni-jobs bulk ...` in this environment; each is ended at the end, whatever happened."""
     started: list[subprocess.Popen[str]] = []
 
     def begin(*arguments: object, **environment: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "omni_jobs.cli", "bulk", *map(str, arguments)]
-        own = service.environment | environment
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        started.append(subprocess.Popen(command, env=own, text=True, **pipes))  # type: ignore[call-overload]
+        started.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "omni_jobs.cli", "bulk", *map(str, arguments)],
+                env={**surroundings, **environment},
+                text=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+        )
         return started[-1]
 
     yield begin
@@ -45,6 +51,13 @@ def bulk(service: Deployment) -> Iterator[Bulk]:
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def bulk(service: Deployment) -> Iterator[Bulk]:
+    """Starts `omni-jobs bulk ...` against the service."""
+    with commands(service.environment) as begin:
+        yield begin
 
 
 def finished(process: subprocess.Popen[str], status: int = 0) -> dict[str, Any]:

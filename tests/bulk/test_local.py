@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
 import subprocess
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,8 +12,9 @@ from typing import Any
 import pytest
 
 from omni_jobs.redis_server import free_port
-from tests.bulk.conftest import Bulk, facts, finished, foxes, manifest, rows, until_rows
+from tests.bulk.conftest import Bulk, commands, facts, finished, foxes, manifest, rows, until_rows
 from tests.e2e.deployment import Deployment
+from tests.servers.processes import environment
 from workers.bulk.company import ALONE_AFTER_CRASHES, Company
 
 SOURCE = "sim=simulated?launch_ms=4&fail_on=fail&crash_on=poison"
@@ -25,28 +24,13 @@ Local = Callable[..., subprocess.Popen[str]]
 @pytest.fixture
 def local(tmp_path: Path) -> Iterator[Local]:
     """Starts `omni-jobs bulk run --local` where no Redis answers; ended with the test."""
-    started: list[subprocess.Popen[str]] = []
-    own = {name: value for name, value in os.environ.items() if not name.startswith("OMNI_")}
-    own |= {"OMNI_REDIS_URL": f"redis://127.0.0.1:{free_port()}", "OMNI_DATA_DIR": str(tmp_path / "data")}
+    nowhere = {"redis_url": f"redis://127.0.0.1:{free_port()}", "data_dir": tmp_path / "data"}
+    with commands(environment(nowhere)) as begin:
 
-    def begin(path: Path, out: Path, *options: str, source: str = SOURCE) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "omni_jobs.cli", "bulk", "run", str(path), "--out", str(out), "--local"]
-        started.append(
-            subprocess.Popen(
-                [*command, "--source", source, *options],
-                env=own,
-                text=True,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-            )
-        )
-        return started[-1]
+        def run(path: Path, out: Path, *options: str, source: str = SOURCE) -> subprocess.Popen[str]:
+            return begin("run", path, "--out", out, "--local", "--source", source, *options)
 
-    yield begin
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+        yield run
 
 
 def test_both_ways_give_the_same_results(local: Local, bulk: Bulk, service: Deployment, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ The faces read bodies by these tables and `docs/faces.md` is made from them, so 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,6 +18,8 @@ NATIVE = (
     "negative_prompt", "seed", "deterministic", "preview", "priority", "not_before", "deadline", "ttl_seconds",
     "metadata", "tags", "webhook", "copies", "inputs", "parameters", "enhance_prompt",
 )  # fmt: skip
+#: What the docs say of a field that clients send and that changes nothing here.
+NO_EFFECT = "accepted, without effect"
 #: JSON types of native fields that a form carries as text.
 _TEXT_KINDS: dict[str, str] = {
     "seed": "integer", "priority": "integer", "ttl_seconds": "integer", "deterministic": "boolean",
@@ -92,6 +94,24 @@ def native_part(picked: Mapping[str, Any], card: ModelCard) -> dict[str, Any]:
     if loose:
         job["parameters"] = {**given, **loose}
     return job
+
+
+def drawing(
+    picked: Mapping[str, Any], card: ModelCard, images: Sequence[str], mask: str | None, *, count: str
+) -> dict[str, Any]:
+    """A native job of pictures as far as all faces say it alike; `count` is the face's name for `num_outputs`.
+
+    Raises:
+        InvalidRequest: `parameters` or `metadata` is no object.
+    """
+    return native_part(picked, card) | {
+        "task": "edit" if images else "generate",
+        "model": card.name,
+        "prompt": picked.get("prompt", ""),
+        "images": list(images),
+        "mask": mask,
+        "num_outputs": picked.get(count, 1),
+    }
 
 
 def text_field(picked: Mapping[str, Any], name: str, choices: Iterable[str] | None = None) -> str | None:

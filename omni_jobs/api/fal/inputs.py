@@ -6,12 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from omni_jobs.api.faces.fields import Field, Table, extras_of, native_part, text_field
+from omni_jobs.api.faces.fields import NO_EFFECT, Field, Table, drawing, extras_of, text_field
 from omni_jobs.api.faces.pictures import Given, given_text
 from omni_jobs.errors import InvalidRequest
 from omni_jobs.schemas import DEFAULT_PRIORITY, JobRequest, ModelCard, nearest, parse_job
 
-_NO_EFFECT = "accepted, without effect"
 INPUT = Table(
     Field("prompt", note="1 to 32,000 characters"),
     Field(
@@ -26,8 +25,8 @@ INPUT = Table(
     Field("sync_mode", "ignored", "results are links"),
     Field("enable_safety_checker", "ignored", "moderation is the operator's"),
     Field("safety_tolerance", "ignored", "moderation is the operator's"),
-    Field("acceleration", "ignored", _NO_EFFECT),
-    Field("enable_prompt_expansion", "ignored", _NO_EFFECT),
+    Field("acceleration", "ignored", NO_EFFECT),
+    Field("enable_prompt_expansion", "ignored", NO_EFFECT),
 )
 HEADERS = Table(
     Field("fal_webhook", note="in the query: told once, when the job has ended"),
@@ -35,7 +34,7 @@ HEADERS = Table(
     Field("X-Fal-Object-Lifecycle-Preference", note="`expiration_duration_seconds`: how long the job is kept"),
     Field("X-Fal-Request-Timeout", "ignored", "give `deadline` with the input: it holds for the running job too"),
     Field("X-Fal-No-Retry", "ignored", "an attempt that a crash took is made again"),
-    Field("X-Fal-Runner-Hint", "ignored", _NO_EFFECT),
+    Field("X-Fal-Runner-Hint", "ignored", NO_EFFECT),
 )
 SIZES = {
     "square_hd": (1024, 1024),
@@ -75,17 +74,11 @@ def job_of(
     headers: Mapping[str, str],
 ) -> JobRequest:
     """The native job; with a picture it is an edit. Raises InvalidRequest."""
-    job = native_part(picked, card)
+    job = drawing(picked, card, images, mask, count="num_images")
     parameters = {**_size_of(picked), **job.get("parameters", {})}
     form = text_field(picked, "output_format")
     job = _from_headers(headers) | job
     job |= {
-        "task": "edit" if images else "generate",
-        "model": card.name,
-        "prompt": picked.get("prompt", ""),
-        "images": list(images),
-        "mask": mask,
-        "num_outputs": picked.get("num_images", 1),
         "output": {"format": form} if form else {},
         "parameters": parameters,
     }

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from omni_jobs.api.faces.fields import (
+    NO_EFFECT,
     Field,
     Table,
+    drawing,
     flag_field,
-    native_part,
     text_field,
     whole_field,
 )
@@ -26,7 +27,6 @@ MAX_PARTIAL_IMAGES = 3
 #: Pictures of one edit, as OpenAI has it; the model's own limit holds besides.
 MAX_IMAGES = 16
 _SIZE = re.compile(r"^(\d{1,5})x(\d{1,5})$")
-_NO_EFFECT = "accepted, without effect"
 
 _COMMON = (
     Field("prompt", note="1 to 32,000 characters"),
@@ -39,12 +39,12 @@ _COMMON = (
     Field("stream", note="server-sent events", kind="boolean"),
     Field("partial_images", note="0 to 3, from the job's previews", kind="integer"),
     Field("background", note="`auto` and `opaque`; `transparent` is refused"),
-    Field("quality", "ignored", f"{_NO_EFFECT}; steps and guidance say it better"),
-    Field("moderation", "ignored", f"{_NO_EFFECT}; moderation is the operator's"),
-    Field("user", "ignored", _NO_EFFECT),
-    Field("safety_identifier", "ignored", _NO_EFFECT),
-    Field("style", "ignored", _NO_EFFECT),
-    Field("complexity", "ignored", _NO_EFFECT),
+    Field("quality", "ignored", f"{NO_EFFECT}; steps and guidance say it better"),
+    Field("moderation", "ignored", f"{NO_EFFECT}; moderation is the operator's"),
+    Field("user", "ignored", NO_EFFECT),
+    Field("safety_identifier", "ignored", NO_EFFECT),
+    Field("style", "ignored", NO_EFFECT),
+    Field("complexity", "ignored", NO_EFFECT),
     Field("frame_count", "refused", "animated GIF is not made here."),
     Field("frame_duration_ms", "refused", "animated GIF is not made here."),
     Field("svg", "refused", "SVG is not made here."),
@@ -58,7 +58,7 @@ EDIT = Table(
         note="JSON: `[{image_url}` or `{file_id}]`; data URIs, ids and links of ours, allowed URLs",
     ),
     Field("mask", note="a file, or `{image_url}` or `{file_id}`: transparent where to repaint", kind="object"),
-    Field("input_fidelity", "ignored", _NO_EFFECT),
+    Field("input_fidelity", "ignored", NO_EFFECT),
 )
 
 
@@ -95,16 +95,11 @@ def job_of(
     idempotency_key: str | None = None,
 ) -> JobRequest:
     """The native job. Raises InvalidRequest with the field's name."""
-    job = native_part(picked, card)
+    job = drawing(picked, card, images, mask, count="n")
     text_field(picked, "background", ("auto", "opaque"))
     parameters = {**size_of(picked, card), **job.get("parameters", {})}
     job |= {
         "task": "edit" if is_edit else "generate",
-        "model": card.name,
-        "prompt": picked.get("prompt", ""),
-        "images": list(images),
-        "mask": mask,
-        "num_outputs": picked.get("n", 1),
         "output": _output_of(picked),
         "preview": job.get("preview", False) or answering(picked).partial_images > 0,
         "idempotency_key": idempotency_key,

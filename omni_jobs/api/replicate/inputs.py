@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from omni_jobs.api.faces.fields import Field, Table, extras_of, native_part, text_field, whole_field
+from omni_jobs.api.faces.fields import NO_EFFECT, Field, Table, drawing, extras_of, text_field, whole_field
 from omni_jobs.api.faces.pictures import Given, given_text
 from omni_jobs.errors import InvalidRequest
 from omni_jobs.faces.replicate import OWN_ID
 from omni_jobs.schemas import JobRequest, ModelCard, nearest, parse_job
 
-_NO_EFFECT = "accepted, without effect"
 PREDICTION = Table(
     Field("version", note="a model's name or alias; also as `owner/name:version`"),
     Field("model", note="the same"),
@@ -21,9 +20,9 @@ PREDICTION = Table(
     Field("webhook_completed", note="as `webhook` with the filter `completed`"),
     Field("stream", "ignored", "every prediction has `urls.stream`"),
     Field("id", note="Cog: with `PUT`, the same as in the path"),
-    Field("context", "ignored", _NO_EFFECT),
-    Field("created_at", "ignored", _NO_EFFECT),
-    Field("started_at", "ignored", _NO_EFFECT),
+    Field("context", "ignored", NO_EFFECT),
+    Field("created_at", "ignored", NO_EFFECT),
+    Field("started_at", "ignored", NO_EFFECT),
     Field("output_file_prefix", "refused", "outputs are put where the operator keeps them."),
 )
 INPUT = Table(
@@ -39,7 +38,7 @@ INPUT = Table(
     Field("output_format", note="`png`, `jpg`, `jpeg`, `webp`, and what else the model makes"),
     Field("output_quality", note="0 to 100: the quality of JPEG and WebP", kind="integer"),
     Field("disable_safety_checker", "ignored", "moderation is the operator's"),
-    Field("go_fast", "ignored", _NO_EFFECT),
+    Field("go_fast", "ignored", NO_EFFECT),
     Field("aspect_ratio", "refused", "give `width` and `height`."),
     Field("megapixels", "refused", "give `width` and `height`."),
 )
@@ -82,7 +81,7 @@ def job_of(
     idempotency_key: str | None = None,
 ) -> JobRequest:
     """The native job of a prediction; with a picture it is an edit. Raises InvalidRequest."""
-    job = native_part(picked, card)
+    job = drawing(picked, card, images, mask, count="num_outputs")
     output: dict[str, Any] = {}
     if form := text_field(picked, "output_format"):
         output["format"] = "jpeg" if form == "jpg" else form
@@ -90,12 +89,6 @@ def job_of(
         output["quality"] = max(1, quality)
     own_id = {OWN_ID: body["id"]} if body.get("id") is not None else {}
     job |= {
-        "task": "edit" if images else "generate",
-        "model": card.name,
-        "prompt": picked.get("prompt", ""),
-        "images": list(images),
-        "mask": mask,
-        "num_outputs": picked.get("num_outputs", 1),
         "output": output,
         "webhook": _webhook_of(body) or job.get("webhook"),
         "idempotency_key": idempotency_key,
