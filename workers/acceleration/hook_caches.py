@@ -20,6 +20,7 @@ from omni_jobs.errors import Misconfigured
 from workers.acceleration.parts import Parts
 from workers.acceleration.refusal import REFUSALS
 from workers.stepping.cache_config import CACHE_DIT, DIFFUSERS
+from workers.unserved import cannot_serve
 
 #: The pipeline's attribute that holds the cache that was enabled on it.
 MARK = "_omni_hook_cache"
@@ -97,9 +98,4 @@ def _enable_cache_dit(pipeline: Any, config: Mapping[str, Any]) -> None:
 
 
 def _refused(backend: str, reason: str, remedy: str = "Leave it out.") -> Misconfigured:
-    return Misconfigured(
-        f"`cache_backend`: {backend!r} cannot be served: {reason}",
-        field="cache_backend",
-        value=backend,
-        remedy=remedy,
-    )
+    return cannot_serve("cache_backend", backend, reason, remedy)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from omni_jobs.errors import Misconfigured
+from workers.unserved import cannot_serve
 
 #: What diffusers, torch and accelerate raise when they cannot do what they are asked.
 REFUSALS = (RuntimeError, ValueError, TypeError, NotImplementedError, ImportError, AttributeError)
@@ -14,12 +15,7 @@ REFUSALS = (RuntimeError, ValueError, TypeError, NotImplementedError, ImportErro
 
 def refused(option: str, value: Any, reason: str, remedy: str = "Leave it out.") -> Misconfigured:
     """The error for an option that this model or machine cannot serve."""
-    return Misconfigured(
-        f"`acceleration.{option}`: {value!r} cannot be served: {reason}",
-        field=f"acceleration.{option}",
-        value=value,
-        remedy=remedy,
-    )
+    return cannot_serve(f"acceleration.{option}", value, reason, remedy)
 
 
 @contextmanager

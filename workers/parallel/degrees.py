@@ -11,6 +11,7 @@ from typing import Any
 
 from omni_jobs.errors import Misconfigured
 from omni_jobs.schemas import nearest
+from workers.unserved import cannot_serve
 
 #: Names of vLLM-Omni for what is not served: the values that ask for nothing, and why any other is refused.
 REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
@@ -132,12 +133,7 @@ def ranks_of(given: Mapping[str, Any] | DiffusionParallelConfig, num_gpus: int |
 
 def refused(option: str, value: Any, reason: str, remedy: str = "Leave it out.") -> Misconfigured:
     """The error for an option that cannot be served."""
-    return Misconfigured(
-        f"`parallel_config.{option}`: {value!r} cannot be served: {reason}",
-        field=f"parallel_config.{option}",
-        value=value,
-        remedy=remedy,
-    )
+    return cannot_serve(f"parallel_config.{option}", value, reason, remedy)
 
 
 def _check_product(value: Any, config: DiffusionParallelConfig) -> None:
