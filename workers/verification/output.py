@@ -17,6 +17,13 @@ OUTSIDE = 0.05
 #: A picture that varies by less than this share of white is one colour.
 FLAT = 1e-3
 
+UNREPEATABLE = (
+    "Two plain calls with one seed differ as well: it draws random numbers past the generator, or its kernels are "
+    "not deterministic."
+)
+STATEFUL = "The pipeline keeps state between calls, or calls a component in a way that is not seen."
+WEAK_PROOF = 'Serve it with caps = "fixed(1)", and report the model: a proof was too weak.'
+
 
 @check("alone", Group.OUTPUT)
 def alone(subject: Subject) -> Iterator[Finding]:
@@ -29,12 +36,7 @@ def alone(subject: Subject) -> Iterator[Finding]:
         yield Finding("alone", "ok", "bit-identical to plain diffusers", figures={"difference": 0.0})
         return
     again = subject.difference(plain, subject.plain(request))
-    remedy = (
-        "Two plain calls with one seed differ as well: it draws random numbers past the generator, or its kernels "
-        "are not deterministic."
-        if again
-        else "The pipeline keeps state between calls, or calls a component in a way that is not seen."
-    )
+    remedy = UNREPEATABLE if again else STATEFUL
     text = f"differs from plain diffusers by {gap:.1e}; two plain calls differ by {again:.1e}"
     yield Finding("output", "wrong", text, remedy, {"difference": gap, "plain_difference": again})
 
@@ -51,10 +53,14 @@ def together(subject: Subject) -> Iterator[Finding]:
             found = subject.together(subject.requests(batch, guidance), engine)
             gaps = [subject.difference(mine, other) for mine, other in zip(plain, found, strict=False)]
             worst = max(worst, *gaps)
+    if worst > subject.bound and (again := subject.difference(plain[0], subject.plain(requests[0]))):
+        text = f"differs in company by {worst:.1e}; two plain calls differ by {again:.1e}"
+        yield Finding("output", "wrong", text, UNREPEATABLE, {"difference": worst, "plain_difference": again})
+        return
     right = worst <= subject.bound
     text = f"at most {worst:.1e} from plain diffusers, {subject.bound:.1e} allowed (batches 1, 2, 4"
     text += f"; {subject.guidance_name} 1, 5, 10)" if subject.guidance_name else ")"
-    remedy = None if right else 'Serve it with caps = "fixed(1)", and report the model: a proof was too weak.'
+    remedy = None if right else WEAK_PROOF
     figures = {"difference": worst, "bound": subject.bound}
     yield Finding("together" if right else "output", "ok" if right else "wrong", text, remedy, figures)
 
