@@ -36,10 +36,14 @@ class BatchProblem(Record):
 
 
 class Batch(Record):
-    """One batch. `moments` are the times of its statuses; `base` is the address that its links begin with."""
+    """One batch. `moments` are the times of its statuses; `base` is the address that its links begin with.
+
+    Its jobs count for the key that asked for it, `key_id`.
+    """
 
     id: str
     account: str
+    key_id: str | None = None
     endpoint: str
     input_file_id: str
     status: BatchStatus = BatchStatus.VALIDATING

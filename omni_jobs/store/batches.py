@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from omni_jobs.errors import NotFound
+from omni_jobs.errors import NotFound, Superseded
 from omni_jobs.schemas.batches import Batch
 from omni_jobs.store.core import StoreCore
 
@@ -23,12 +23,26 @@ class Batches(StoreCore):
             ("SADD", self.keys("open_batches"), f"{account}/{batch.id}"),
         )
 
-    def save_batch(self, batch: Batch) -> None:
-        """Writes a batch as it stands now; one that has ended is worked on no more."""
-        key = self.keys("batch", batch.account, batch.id)
-        self._ask(("SET", key, batch.model_dump_json(), "EX", BATCH_TTL_SECONDS))
-        if batch.status.is_final:
-            self._ask(("SREM", self.keys("open_batches"), f"{batch.account}/{batch.id}"))
+    def save_batch(self, batch: Batch, holder: str) -> None:
+        """Writes a batch as it stands now; one that has ended is worked on no more.
+
+        Raises:
+            Superseded: the holder was too slow, and the lock is no longer its own.
+        """
+        arguments = {
+            "account": batch.account,
+            "id": batch.id,
+            "holder": holder,
+            "is_final": batch.status.is_final,
+            "ttl_seconds": BATCH_TTL_SECONDS,
+        }
+        (word,) = self.scripts.run("save_batch", arguments, batch.model_dump_json().encode())
+        if word != b"saved":
+            raise Superseded(f"Batch {batch.id} is worked on by another process.")
+
+    def close_batch(self, account: str, batch_id: str) -> None:
+        """Forgets that a batch is open whose record is gone."""
+        self._ask(("SREM", self.keys("open_batches"), f"{account}/{batch_id}"))
 
     def batch(self, account: str, batch_id: str) -> Batch:
         """A batch. Raises NotFound."""

@@ -12,7 +12,7 @@ from openai import OpenAI
 
 from omni_jobs.schemas import Job
 from tests.api.conftest import MODEL, Served, picture
-from tests.servers.processes import api
+from tests.servers.processes import api, started
 
 ENDPOINT: Any = "/v1/images/generations"
 
@@ -47,6 +47,37 @@ def until(fact: Callable[[], Any]) -> None:
             return
         threading.Event().wait(0.05)
     raise AssertionError("it did not come true")
+
+
+def test_a_killed_process_loses_no_line_and_doubles_none(served: Served, tmp_path: Path) -> None:
+    count = 90
+    room = served.store.stats()["queued"] + 40
+    given = {**served.environment, "max_queued_jobs": room}
+    with started("omni_jobs.api", "--port", "0", log=tmp_path / "a.log", **given) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().decode().strip()
+        with OpenAI(base_url=f"{url}/v1", api_key="none") as client:
+            file = client.files.create(file=("a.jsonl", lines(count)), purpose="batch")
+            batch = client.batches.create(input_file_id=file.id, endpoint=ENDPOINT, completion_window="24h")
+        # In the middle of its lines: the queue has no room for the rest.
+        until(lambda: jobs_of(served, batch.id))
+        run_next(served, batch.id)
+        process.kill()
+        process.wait()
+    begun = len(jobs_of(served, batch.id))
+    assert 0 < begun < count
+    # The dead process's lock ends by itself within a minute; here it does at once.
+    served.store.redis.delete(served.store.keys("batch_lock", "default", batch.id))
+    with api(tmp_path, **served.environment) as url, OpenAI(base_url=f"{url}/v1", api_key="none") as client:
+        until(lambda: len(jobs_of(served, batch.id)) == count)
+        for _ in range(count - 1):
+            run_next(served, batch.id)
+        until(lambda: client.batches.retrieve(batch.id).status == "completed")
+        done = client.batches.retrieve(batch.id)
+        told = [json.loads(row) for row in client.files.content(done.output_file_id or "").text.splitlines()]
+    assert [row["custom_id"] for row in told] == [f"row-{n}" for n in range(count)]
+    assert len({row["response"]["request_id"] for row in told}) == count
+    assert len(jobs_of(served, batch.id)) == count
 
 
 def test_another_process_goes_on_with_a_batch(served: Served, tmp_path: Path) -> None:

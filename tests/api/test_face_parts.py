@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Callable
 from contextlib import suppress
 from io import BytesIO
@@ -19,10 +18,11 @@ from omni_jobs.api.faces.fields import Field, Table, extras_of, typed, unfolded
 from omni_jobs.api.faces.pictures import given_text, own_id
 from omni_jobs.api.fal import inputs as fal_inputs
 from omni_jobs.api.openai import image_fields, video_shapes
-from omni_jobs.api.openai.batch_lines import parse_line
+from omni_jobs.api.openai.batch_lines import line_of
 from omni_jobs.api.openai.image_answers import due_partial
 from omni_jobs.api.openai.masks import white_where_transparent
 from omni_jobs.api.replicate import inputs
+from omni_jobs.bulk.manifest import BatchRequest
 from omni_jobs.errors import InvalidRequest, Misconfigured, UnknownModel
 from tests.api.conftest import card, picture
 
@@ -168,8 +168,7 @@ def fal_job(body: dict[str, Any]) -> None:
 
 
 def batch_line(body: dict[str, Any]) -> None:
-    row = {"custom_id": "1", "method": "POST", "url": "/v1/images/generations", "body": body}
-    parse_line(json.dumps(row).encode(), 1, "/v1/images/generations", [card()], {})
+    line_of(BatchRequest(1, "1", "/v1/images/generations", body), "/v1/images/generations", [card()], {})
 
 
 @settings(deadline=None)

@@ -6,7 +6,6 @@ One row for each endpoint that a batch may ask.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,15 +16,12 @@ from omni_jobs.api.faces.fields import Table, extras_of
 from omni_jobs.api.faces.pictures import Given
 from omni_jobs.api.openai import image_fields, video_shapes
 from omni_jobs.api.openai.image_answers import images_response
+from omni_jobs.bulk.manifest import BatchRequest, Problem
 from omni_jobs.errors import InvalidRequest, OmniJobsError
 from omni_jobs.faces.outcome import error_of, media_of, text_of
 from omni_jobs.schemas import Job, JobError, JobRequest, ModelCard
-from omni_jobs.schemas.batches import Batch
+from omni_jobs.schemas.batches import Batch, BatchProblem
 
-#: Lines of one batch, and the longest id that a client gives one.
-MAX_LINES = 50_000
-MAX_ID_CHARACTERS = 512
-_KEYS = {"custom_id", "method", "url", "body"}
 #: Lines give way to what somebody waits for.
 BATCH_PRIORITY = 3
 Pictures = tuple[list[Given], Given | None]
@@ -47,7 +43,6 @@ class Line:
     """One line. `number` counts from 1."""
 
     number: int
-    custom_id: str
     card: ModelCard
     picked: dict[str, Any]
     pictures: Pictures
@@ -93,37 +88,32 @@ ENDPOINTS = {
 }
 
 
-def parse_line(
-    text: bytes, number: int, endpoint: str, cards: Sequence[ModelCard], aliases: Mapping[str, str]
-) -> Line:
+def line_of(request: BatchRequest, endpoint: str, cards: Sequence[ModelCard], aliases: Mapping[str, str]) -> Line:
     """A line that can be asked for. Raises InvalidRequest, by the field's name."""
-    try:
-        row = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest(f"The line is no JSON: {error}.") from error
-    if not isinstance(row, dict) or set(row) != _KEYS:
-        raise InvalidRequest("A line is an object of custom_id, method, url and body.")
-    custom_id, body = row["custom_id"], row["body"]
-    if not isinstance(custom_id, str) or not 1 <= len(custom_id) <= MAX_ID_CHARACTERS:
-        raise InvalidRequest(f"`custom_id`: {custom_id!r:.80} is no text of 1 to 512 signs.", field="custom_id")
-    if row["method"] != "POST" or row["url"] != endpoint:
-        raise InvalidRequest(
-            f"`url`: every line of this batch asks POST {endpoint}.", field="url", value=row["url"]
-        )
-    if not isinstance(body, dict):
-        raise InvalidRequest("`body` is no object.", field="body")
-    how, model = ENDPOINTS[endpoint], body.get("model")
+    how, model = ENDPOINTS[endpoint], request.body.get("model")
     if model is not None and not isinstance(model, str):
         raise InvalidRequest(f"`model`: {model!r:.80} is no name.", field="model")
     card = find_model(cards, model, aliases=aliases, media=how.media)
-    picked = how.table.pick(body, extras_of(card))
+    picked = how.table.pick(request.body, extras_of(card))
     if picked.get("stream"):
         raise InvalidRequest("`stream`: a batch has no streams.", field="stream")
-    line = Line(number, custom_id, card, picked, how.pictures(picked))
+    line = Line(request.number, card, picked, how.pictures(picked))
     # With names in the place of ids.
     images, mask = line.pictures
     card.validate_job(how.job(picked, card, [one.field for one in images], mask.field if mask else None))
     return line
+
+
+def problem_of(problem: Problem) -> BatchProblem:
+    """What is wrong with a line, as OpenAI shows it."""
+    is_field = isinstance(problem.column, str)
+    place = f", character {problem.column}," if isinstance(problem.column, int) else ""
+    return BatchProblem(
+        code=problem.code,
+        message=problem.message if is_field else f"The line{place} {problem.message}",
+        line=problem.number,
+        param=str(problem.column) if is_field else None,
+    )
 
 
 def job_of(line: Line, batch: Batch, images: Sequence[str], mask: str | None) -> JobRequest:

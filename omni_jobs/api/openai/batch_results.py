@@ -12,13 +12,15 @@ from typing import IO, Any
 
 from omni_jobs import queue
 from omni_jobs.api.faces.files import add_file
-from omni_jobs.api.openai.batch_lines import Line, code_and_text, error_row, job_id_of, result_row
+from omni_jobs.api.openai.batch_lines import code_and_text, error_row, job_id_of, result_row
 from omni_jobs.api.service import Service
 from omni_jobs.errors import IllegalMove
 from omni_jobs.faces.outcome import error_of
 from omni_jobs.schemas import Job, Status
 from omni_jobs.schemas.batches import Batch, BatchStatus
 
+#: A line's number and `custom_id`.
+Named = tuple[int, str]
 #: What a line says that ended because its batch did; the jobs' own codes of that kind.
 ENDINGS = {
     BatchStatus.CANCELLED: ("batch_cancelled", "The batch was cancelled before this line was finished."),
@@ -31,27 +33,28 @@ _ENDED_WITH_BATCH = ("canceled", "expired", "deadline_exceeded")
 def write_results(
     service: Service,
     batch: Batch,
-    chunks: Iterable[list[Line]],
+    chunks: Iterable[list[Named]],
     refused: Mapping[int, tuple[str, str]],
     ending: BatchStatus,
 ) -> Generator[bool, None, dict[str, Any]]:
     """Yields after each chunk; returns counts and file ids. Lines that succeeded are told whatever the ending.
 
     Args:
+        chunks: the lines, in order.
         refused: code and words of lines that never became jobs, by their number.
     """
     failures: Counter[str] = Counter()
     completed = 0
     with tempfile.NamedTemporaryFile("w", prefix="batch-") as out, tempfile.NamedTemporaryFile("w") as err:
         for chunk in chunks:
-            for line, job in zip(chunk, _ended(service, batch, chunk), strict=True):
+            for (number, custom_id), job in zip(chunk, _ended(service, batch, chunk), strict=True):
                 if job is not None and job.status is Status.SUCCEEDED:
                     completed += 1
-                    _write(out, result_row(batch, line.custom_id, line.number, job))
+                    _write(out, result_row(batch, custom_id, number, job))
                 else:
-                    code, text = refused.get(line.number) or _reason(job, ending)
+                    code, text = refused.get(number) or _reason(job, ending)
                     failures[code] += 1
-                    _write(err, error_row(batch, line.custom_id, line.number, code, text, job))
+                    _write(err, error_row(batch, custom_id, number, code, text, job))
             yield True
         failed = sum(failures.values())
         return {
@@ -63,9 +66,9 @@ def write_results(
         }
 
 
-def _ended(service: Service, batch: Batch, lines: list[Line]) -> list[Job | None]:
+def _ended(service: Service, batch: Batch, lines: list[Named]) -> list[Job | None]:
     """The jobs of these lines, none of which goes on."""
-    store, ids = service.store, [job_id_of(batch, line.number) for line in lines]
+    store, ids = service.store, [job_id_of(batch, number) for number, _ in lines]
     for job in store.get_many(batch.account, ids):
         if job is not None and not job.is_finished:
             with suppress(IllegalMove):  # it ended by itself just now

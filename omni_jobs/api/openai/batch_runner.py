@@ -6,22 +6,51 @@ Started and stopped with the application.
 from __future__ import annotations
 
 import asyncio
+import random
 import secrets
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 import structlog
 
+from omni_jobs.api.access import CALLER
 from omni_jobs.api.openai.batch_work import BatchWork
 from omni_jobs.api.service import Service
-from omni_jobs.errors import OmniJobsError
+from omni_jobs.errors import OmniJobsError, QuotaExceeded, Superseded, Unavailable
 
 LOG = structlog.get_logger(__name__)
 #: Who works on a batch must do a step within this time, or another process takes it over.
 LOCK_SECONDS = 60.0
 #: How often new batches and finished jobs are looked for.
 IDLE_SECONDS = 0.5
+#: The pause after the first trouble with a batch, doubled with each further one up to the last.
+PAUSES_SECONDS = (1.0, 60.0)
+#: Errors of ours after which a batch is given up: about three minutes.
+MAX_FAULTS = 8
+Place = tuple[str, str]
+
+
+@dataclass
+class Held:
+    """A batch whose lock is ours. Each trouble begins its work anew, at `again_at` on the monotonic clock.
+
+    `faults` counts the troubles that are no outage and no limit of something we need.
+    """
+
+    work: BatchWork | None = None
+    steps: Iterator[bool] = field(default_factory=lambda: iter(()))
+    troubles: int = 0
+    faults: int = 0
+    again_at: float = 0.0
+
+
+def pause_seconds(troubles: int, chance: float) -> float:
+    """The pause after so many troubles; `chance`, from 0 to 1, shortens it by up to a half."""
+    first, longest = PAUSES_SECONDS
+    return min(longest, first * 2.0 ** (troubles - 1)) * (1 - chance / 2)
 
 
 class BatchRunner:
@@ -33,7 +62,7 @@ class BatchRunner:
         self._loop = loop
         self._holder = secrets.token_hex(8)
         self._stopping = threading.Event()
-        self._held: dict[tuple[str, str], Iterator[bool]] = {}
+        self._held: dict[Place, Held] = {}
         self._thread = threading.Thread(target=self._run, name="batches", daemon=True)
 
     def start(self) -> None:
@@ -67,20 +96,50 @@ class BatchRunner:
             if not store.hold_batch(*place, self._holder, LOCK_SECONDS):
                 self._held.pop(place, None)
                 continue
-            if place not in self._held:
-                self._held[place] = BatchWork(self._service, store.batch(*place), self._loop).steps()
-            is_busy |= self._step(place)
+            held = self._held.setdefault(place, Held())
+            if time.monotonic() >= held.again_at:
+                is_busy |= self._step(place, held)
         return is_busy
 
-    def _step(self, place: tuple[str, str]) -> bool:
+    def _step(self, place: Place, held: Held) -> bool:
         try:
-            return next(self._held[place])
-        except StopIteration:
-            LOG.info("batch ended", batch=place[1])
-        except OmniJobsError as error:
+            if held.work is None:
+                held.work, held.steps = self._begun(place)
+            CALLER.set(held.work.caller)
+            return next(held.steps)
+        except (StopIteration, Superseded):
+            del self._held[place]
+        except (Unavailable, QuotaExceeded) as error:
             LOG.warning("batch waits", batch=place[1], code=error.code, error=str(error))
-        except Exception:
-            # One batch that cannot be worked on must not stop all others; it is tried again from its first line.
+            self._put_off(held)
+        except Exception as error:
+            # One batch that cannot be worked on must not stop all others.
             LOG.exception("batch met an error of ours", batch=place[1])
-        self._held.pop(place, None)
+            held.faults += 1
+            self._put_off(held) if held.faults < MAX_FAULTS else self._give_up(place, held, error)
         return False
+
+    def _begun(self, place: Place) -> tuple[BatchWork, Iterator[bool]]:
+        """The work from the batch's record as it is now. Raises NotFound."""
+        work = BatchWork(self._service, self._service.store.batch(*place), self._holder, self._loop)
+        return work, work.steps()
+
+    def _put_off(self, held: Held) -> None:
+        """The work begins anew after a pause; until then nobody else takes the batch."""
+        held.troubles += 1
+        held.again_at = time.monotonic() + pause_seconds(held.troubles, random.random())
+        held.work = None
+
+    def _give_up(self, place: Place, held: Held, error: Exception) -> None:
+        reason = (
+            str(error) if isinstance(error, OmniJobsError) else f"{type(error).__name__}; the server's log has it."
+        )
+        try:
+            if held.work is None:
+                self._service.store.close_batch(*place)  # it has no record that could be begun with
+            else:
+                held.work.give_up(reason)
+            del self._held[place]
+        except OmniJobsError:
+            LOG.exception("batch is not given up yet", batch=place[1])
+            self._put_off(held)

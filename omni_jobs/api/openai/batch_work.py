@@ -8,35 +8,36 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
 import structlog
 
+from omni_jobs import queue
 from omni_jobs.api.faces.pictures import stored_all
 from omni_jobs.api.jobs import submit_one
-from omni_jobs.api.openai.batch_lines import (
-    MAX_LINES,
-    Line,
-    code_and_text,
-    job_id_of,
-    job_of,
-    parse_line,
-)
+from omni_jobs.api.openai.batch_lines import Line, code_and_text, job_id_of, job_of, line_of, problem_of
 from omni_jobs.api.openai.batch_results import write_results
 from omni_jobs.api.openai.masks import white_mask
 from omni_jobs.api.service import Service
-from omni_jobs.errors import InvalidRequest, NotFound, OmniJobsError
+from omni_jobs.bulk.manifest import BatchRequest, Problem, read_requests
+from omni_jobs.errors import IllegalMove, InvalidRequest, NotFound, OmniJobsError, QuotaExceeded, Unavailable
 from omni_jobs.schemas import JobRequest, Status
+from omni_jobs.schemas.access import Caller
 from omni_jobs.schemas.batches import Batch, BatchProblem, BatchStatus
 from omni_jobs.uploads import storage_errors_translated
 
 LOG = structlog.get_logger(__name__)
-#: Lines of one step, jobs that are unfinished at a time, problems that are told.
+#: Lines that one step validates, and how long one step submits.
 CHUNK = 100
+STEP_SECONDS = 0.5
+#: Jobs that are unfinished at a time, problems that are told.
 WINDOW = 1000
 MAX_PROBLEMS = 100
 _SUCCEEDED, _FINAL = Status.SUCCEEDED.value, {status.value for status in Status if status.is_terminal}
@@ -45,15 +46,28 @@ _SUCCEEDED, _FINAL = Status.SUCCEEDED.value, {status.value for status in Status 
 class BatchWork:
     """The work on one batch. `steps` yields after each bounded piece, with whether there may be more at once."""
 
-    def __init__(self, service: Service, batch: Batch, loop: asyncio.AbstractEventLoop) -> None:
-        """`loop` is the application's, where pictures are fetched."""
+    def __init__(self, service: Service, batch: Batch, holder: str, loop: asyncio.AbstractEventLoop) -> None:
+        """`holder` has the batch's lock; `loop` is the application's, where pictures are fetched."""
         self._service = service
         self._batch = batch
+        self._holder = holder
         self._loop = loop
+        self._waiting: set[str] = set()
         self._refused: dict[int, tuple[str, str]] = {}
+        self._tally: Counter[str] = Counter()
+
+    @property
+    def caller(self) -> Caller:
+        """On whose behalf it works."""
+        return Caller(self._batch.account, frozenset(), self._batch.key_id)
 
     def steps(self) -> Iterator[bool]:
-        """Works until the batch has ended. Raises Unavailable: it goes on when somebody begins anew."""
+        """Works until the batch has ended.
+
+        Raises:
+            Unavailable, QuotaExceeded: it goes on when somebody begins anew.
+            Superseded: somebody else works on it.
+        """
         with tempfile.NamedTemporaryFile(prefix="batch-") as spool:
             if not self._fetched(spool):
                 return
@@ -64,6 +78,13 @@ class BatchWork:
                 return
             ending = yield from self._run(path)
             yield from self._finalize(path, ending)
+
+    def give_up(self, reason: str) -> None:
+        """Ends the batch as failed; its jobs that are on their way are called off."""
+        self._fail([BatchProblem(code="internal_error", message=f"The batch was given up: {reason}")])
+        for job_id in self._waiting:
+            with suppress(IllegalMove, NotFound):
+                queue.cancel(self._service.store, self._batch.account, job_id)
 
     def _fetched(self, spool: IO[bytes]) -> bool:
         store, batch = self._service.store, self._batch
@@ -80,52 +101,37 @@ class BatchWork:
 
     def _validate(self, path: Path) -> Iterator[bool]:
         """Every line looked at before the first is asked for."""
-        seen: dict[str, int] = {}
         problems: list[BatchProblem] = []
-        number = 0
-        for number, line in self._lines(path):
-            if isinstance(line, OmniJobsError):
-                problems.append(_problem(line, number))
-            elif (first := seen.setdefault(line.custom_id, number)) != number:
-                told = f"`custom_id`: {line.custom_id!r:.80} is that of line {first} already."
-                problems.append(
-                    BatchProblem(code="duplicate_custom_id", message=told, line=number, param="custom_id")
-                )
-            if len(problems) >= MAX_PROBLEMS or number > MAX_LINES:
+        total = 0
+        for total, line in enumerate(self._lines(path), 1):
+            if isinstance(line, Problem):
+                problems.append(problem_of(line))
+            if len(problems) >= MAX_PROBLEMS:
                 break
-            if number % CHUNK == 0:
+            if total % CHUNK == 0:
                 yield True
-        if number > MAX_LINES or number == 0:
-            told = f"A batch has 1 to {MAX_LINES} lines; this one has {'more' if number else 'none'}."
-            problems.append(BatchProblem(code="invalid_file", message=told))
+        if total == 0:
+            problems.append(BatchProblem(code="invalid_file", message="The file has no lines."))
         if problems:
             self._fail(problems)
         else:
-            self._save(self._batch.moved(BatchStatus.IN_PROGRESS, datetime.now(UTC), total=len(seen)))
+            self._save(self._batch.moved(BatchStatus.IN_PROGRESS, datetime.now(UTC), total=total))
         yield True
 
     def _run(self, path: Path) -> Generator[bool, None, BatchStatus]:
         """Submits and watches until all lines have ended; returns how the batch ends."""
-        waiting: dict[str, int] = {}
-        todo: list[Line] = []
-        lines, is_read = self._chunks(path), False
-        tally: Counter[str] = Counter()
-        while True:
+        lines = self._lines(path)
+        line = next(lines, None)
+        while line is not None or self._waiting:
             ending = self._asked_to_end()
             if ending is not None:
                 return ending
-            if not todo and not is_read:
-                todo = next(lines, [])
-                is_read = not todo
-            has_room = bool(todo) and len(waiting) <= WINDOW - CHUNK
-            is_taken = has_room and self._submit(todo, waiting, tally)
-            self._look(waiting, tally)
-            counts = {"completed": tally[_SUCCEEDED], "failed": sum(tally.values()) - tally[_SUCCEEDED]}
-            if counts != {"completed": self._batch.completed, "failed": self._batch.failed}:
-                self._save(self._batch.model_copy(update=counts))
-            if is_read and not todo and not waiting:
-                return BatchStatus.COMPLETED
+            is_taken, ends = False, time.monotonic() + STEP_SECONDS
+            while line is not None and time.monotonic() < ends and self._is_taken(line):
+                line, is_taken = next(lines, None), True
+            self._look()
             yield is_taken
+        return BatchStatus.COMPLETED
 
     def _asked_to_end(self) -> BatchStatus | None:
         batch = self._batch
@@ -133,27 +139,32 @@ class BatchWork:
             return BatchStatus.CANCELLED
         return BatchStatus.EXPIRED if datetime.now(UTC) >= batch.expires_at else None
 
-    def _submit(self, todo: list[Line], waiting: dict[str, int], tally: Counter[str]) -> bool:
-        """Takes lines from `todo` as they are submitted; False if no more can be now (full, a limit, a fault)."""
+    def _is_taken(self, line: Line | Problem) -> bool:
+        """Submits a line, or notes that it never will be; False if no more can be now (full, a limit, a fault)."""
         batch, store = self._batch, self._service.store
-        ids = [job_id_of(batch, line.number) for line in todo]
-        for job_id, status in zip(ids, store.statuses(batch.account, ids), strict=True):
-            line = todo[0]
-            try:
-                if status is None:
-                    submit_one(batch.account, self._service, self._job(line), job_id)
-            except InvalidRequest as error:
-                if self._asked_to_end() is not None:  # the batch's end is a deadline that has passed
-                    return False
-                self._refused[line.number] = code_and_text(error)
-                tally["refused"] += 1
-            except OmniJobsError as error:
-                LOG.info("batch waits for room", batch=batch.id, code=error.code)
-                return False
-            else:
-                waiting[job_id] = line.number
-            del todo[0]
+        if isinstance(line, Problem):  # its model left the catalogue since the file was validated
+            self._refuse(line.number, line.code, line.message)
+            return True
+        if len(self._waiting) >= WINDOW:
+            return False
+        job_id = job_id_of(batch, line.number)
+        try:
+            if store.statuses(batch.account, [job_id]) == [None]:
+                submit_one(batch.account, self._service, self._job(line), job_id)
+        except (Unavailable, QuotaExceeded) as error:
+            LOG.info("batch waits for room", batch=batch.id, code=error.code)
+            return False
+        except OmniJobsError as error:
+            if isinstance(error, InvalidRequest) and self._asked_to_end() is not None:
+                return False  # the batch's end is a deadline that has passed
+            self._refuse(line.number, *code_and_text(error))
+        else:
+            self._waiting.add(job_id)
         return True
+
+    def _refuse(self, number: int, code: str, text: str) -> None:
+        self._refused[number] = code, text
+        self._tally["refused"] += 1
 
     def _job(self, line: Line) -> JobRequest:
         images, mask = line.pictures
@@ -170,54 +181,44 @@ class BatchWork:
         masks = await stored_all(service, batch.account, white, batch.base, key)
         return job_of(line, batch, ids, next(iter(masks), None))
 
-    def _look(self, waiting: dict[str, int], tally: Counter[str]) -> None:
-        """Takes those that have ended out of `waiting`."""
-        if not waiting:
-            return
-        ids = list(waiting)
+    def _look(self) -> None:
+        """Counts those that have ended, and tells so."""
+        ids = list(self._waiting)
         for job_id, status in zip(ids, self._service.store.statuses(self._batch.account, ids), strict=True):
             if status is None or status in _FINAL:
-                tally[status or "lost"] += 1
-                del waiting[job_id]
+                self._tally[status or "lost"] += 1
+                self._waiting.discard(job_id)
+        completed = self._tally[_SUCCEEDED]
+        counts = {"completed": completed, "failed": self._tally.total() - completed}
+        if counts != {"completed": self._batch.completed, "failed": self._batch.failed}:
+            self._save(self._batch.model_copy(update=counts))
 
     def _finalize(self, path: Path, ending: BatchStatus) -> Iterator[bool]:
         step = BatchStatus.CANCELLING if ending is BatchStatus.CANCELLED else BatchStatus.FINALIZING
         self._save(self._batch.moved(step, datetime.now(UTC)))
-        results = write_results(self._service, self._batch, self._chunks(path), self._refused, ending)
-        changes = yield from results
+        named = ((one.number, one.custom_id) for one in self._requests(path) if isinstance(one, BatchRequest))
+        chunks = iter(lambda: list(islice(named, CHUNK)), [])
+        changes = yield from write_results(self._service, self._batch, chunks, self._refused, ending)
         self._save(self._batch.moved(ending, datetime.now(UTC), **changes))
 
-    def _lines(self, path: Path) -> Iterator[tuple[int, Line | InvalidRequest]]:
-        """Every line by its number, or what is wrong with it; blank ones are passed over."""
-        cards, aliases = self._service.store.cards(), self._service.aliases
-        with path.open("rb") as file:
-            for number, text in enumerate(file, 1):
-                if not text.strip():
-                    continue
-                try:
-                    yield number, parse_line(text, number, self._batch.endpoint, cards, aliases)
-                except InvalidRequest as error:
-                    yield number, error
+    def _requests(self, path: Path) -> Iterator[BatchRequest | Problem]:
+        return read_requests(path, self._batch.endpoint)
 
-    def _chunks(self, path: Path) -> Iterator[list[Line]]:
-        chunk: list[Line] = []
-        for _, line in self._lines(path):
-            # A model may have left the catalogue since the file was validated: its lines are told as missing jobs.
-            if isinstance(line, Line):
-                chunk.append(line)
-            if len(chunk) == CHUNK:
-                yield chunk
-                chunk = []
-        if chunk:
-            yield chunk
+    def _lines(self, path: Path) -> Iterator[Line | Problem]:
+        """Every line, or what is wrong with it; blank ones are passed over."""
+        cards, aliases = self._service.store.cards(), self._service.aliases
+        for request in self._requests(path):
+            if isinstance(request, Problem):
+                yield request
+                continue
+            try:
+                yield line_of(request, self._batch.endpoint, cards, aliases)
+            except InvalidRequest as error:
+                yield Problem.of(request.number, error, request.custom_id)
 
     def _fail(self, problems: list[BatchProblem]) -> None:
         self._save(self._batch.moved(BatchStatus.FAILED, datetime.now(UTC), errors=tuple(problems)))
 
     def _save(self, batch: Batch) -> None:
+        self._service.store.save_batch(batch, self._holder)
         self._batch = batch
-        self._service.store.save_batch(batch)
-
-
-def _problem(error: OmniJobsError, number: int) -> BatchProblem:
-    return BatchProblem(code=error.code, message=str(error), line=number, param=error.field)

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import Path, Query, Request
 from starlette.responses import JSONResponse, Response
 
+from omni_jobs.api.access import caller_key_id
 from omni_jobs.api.faces.asking import face_router
 from omni_jobs.api.faces.fields import Field, Table, text_field
 from omni_jobs.api.faces.forms import json_object
@@ -95,6 +96,7 @@ def _created(service: Service, account: str, body: dict[str, Any], base: str) ->
     batch = Batch(
         id=new_id("batch"),
         account=account,
+        key_id=caller_key_id(),
         endpoint=endpoint,
         input_file_id=file_id,
         base=base,

@@ -1,6 +1,7 @@
 """A file of many requests to one endpoint, as OpenAI's Batch API takes it: the frame of each line, checked.
 
-What stands in a body is its endpoint's affair; whoever serves such files makes jobs of the bodies itself.
+What stands in a body is its endpoint's affair: the Batch API makes jobs of bodies by its endpoints' own fields,
+the bulk commands by `manifest/openai.py`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from omni_jobs.errors import InvalidRequest
 
 #: Most lines of a file, as the Batch API has it.
 MAX_REQUESTS = 50_000
+#: Longest `custom_id`.
+MAX_ID_CHARACTERS = 512
 #: What a line has.
 KEYS = {"custom_id", "method", "url", "body"}
 
@@ -46,7 +49,9 @@ def read_requests(
     with closing(Seen()) as seen:
         for place, row in enumerate(json_rows(path), 1):
             if place > most:
-                yield Problem(row.number, None, "too_many_tasks", f"there are more than {most} lines.")
+                yield Problem(
+                    row.number, None, "too_many_tasks", f"is beyond the {most} lines that a file may have."
+                )
                 return
             if isinstance(row, Problem):
                 yield row
@@ -57,7 +62,7 @@ def read_requests(
                 yield Problem.of(row.number, error, _name(row.values))
                 continue
             first = seen.first(request.custom_id, row.number)
-            told = f"`custom_id`: {request.custom_id!r} is line {first}'s."
+            told = f"`custom_id`: {request.custom_id!r:.80} is line {first}'s."
             yield (
                 request
                 if first is None
@@ -80,12 +85,18 @@ def framed(number: int, values: Mapping[str, Any], endpoint: str | None = None) 
             remedy="A line has custom_id, method, url and body.",
         )
     if _name(values) is None:
-        raise InvalidRequest("`custom_id` is no text.", field="custom_id", value=values["custom_id"])
+        raise InvalidRequest(
+            f"`custom_id` is no text of 1 to {MAX_ID_CHARACTERS} characters.",
+            field="custom_id",
+            value=values["custom_id"],
+        )
     if values["method"] != "POST":
         raise InvalidRequest("`method` is not POST.", field="method", value=values["method"])
     if endpoint is not None and values["url"] != endpoint:
         raise InvalidRequest(
-            f"`url`: {values['url']!r} is not {endpoint}, the batch's endpoint.", field="url", value=values["url"]
+            f"`url`: {values['url']!r:.80} is not {endpoint}, the batch's endpoint.",
+            field="url",
+            value=values["url"],
         )
     if not isinstance(values["body"], Mapping):
         raise InvalidRequest("`body` is no JSON object.", field="body", value=values["body"])
@@ -94,4 +105,4 @@ def framed(number: int, values: Mapping[str, Any], endpoint: str | None = None) 
 
 def _name(values: Mapping[str, Any]) -> str | None:
     name = values.get("custom_id")
-    return name if isinstance(name, str) and name else None
+    return name if isinstance(name, str) and 1 <= len(name) <= MAX_ID_CHARACTERS else None

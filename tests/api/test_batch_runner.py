@@ -1,0 +1,126 @@
+"""The runner of batches in this process: a batch that cannot be worked on is given up, and stops no other."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from omni_jobs.api.faces.files import add_file
+from omni_jobs.api.jobs import submit_one
+from omni_jobs.api.openai import batch_runner, batch_work
+from omni_jobs.api.openai.batch_lines import job_id_of
+from omni_jobs.api.openai.batch_runner import MAX_FAULTS, PAUSES_SECONDS, BatchRunner, pause_seconds
+from omni_jobs.api.service import Service
+from omni_jobs.errors import Superseded
+from omni_jobs.names import new_id
+from omni_jobs.redis_server import RedisServer
+from omni_jobs.schemas import Status
+from omni_jobs.schemas.batches import Batch, BatchStatus
+from omni_jobs.settings import Settings
+from omni_jobs.store import connect
+from storage import LocalStore
+from tests.api.conftest import MODEL, card
+from tests.api.test_batch_takeover import ENDPOINT, until
+
+
+@pytest.fixture
+def service(redis_server: RedisServer, tmp_path: Path) -> Iterator[Service]:
+    settings = Settings(
+        redis_url=redis_server.url, key_prefix=f"t{secrets.token_hex(6)}", storage_url=str(tmp_path / "objects")
+    )
+    store = connect(settings)
+    store.publish_card(card())
+    yield Service(settings, store, LocalStore(tmp_path / "objects"))
+    store.close()
+
+
+def added(service: Service, *prompts: str, key_id: str | None = None) -> Batch:
+    """A new batch with a line for each prompt."""
+    body = {"model": MODEL}
+    rows = [
+        {"custom_id": str(n), "method": "POST", "url": ENDPOINT, "body": {**body, "prompt": prompt}}
+        for n, prompt in enumerate(prompts)
+    ]
+    path = Path(service.settings.storage_url).with_name(f"{secrets.token_hex(4)}.jsonl")
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    file = add_file(service, "default", path, purpose="batch", filename="lines.jsonl")
+    now = datetime.now(UTC)
+    batch = Batch(
+        id=new_id("batch"), account="default", key_id=key_id, endpoint=ENDPOINT, input_file_id=file.id,
+        base="http://here", created_at=now, expires_at=now + timedelta(hours=1), output_life_seconds=3600,
+    )  # fmt: skip
+    service.store.add_batch(batch)
+    return batch
+
+
+@pytest.fixture
+def runner(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[BatchRunner]:
+    monkeypatch.setattr(batch_runner, "PAUSES_SECONDS", (0.01, 0.02))
+    monkeypatch.setattr(batch_runner, "IDLE_SECONDS", 0.02)
+    loop = asyncio.new_event_loop()
+    runner = BatchRunner(service, loop)
+    yield runner
+    runner.stop()
+    loop.close()
+
+
+def now_of(service: Service, batch: Batch) -> Batch:
+    return service.store.batch(batch.account, batch.id)
+
+
+def test_a_batch_that_meets_errors_again_and_again_fails_with_the_reason_and_stops_no_other(
+    service: Service, runner: BatchRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = []
+
+    def submit(account: str, asked: Service, request: Any, job_id: str) -> Any:
+        if request.prompt == "poison":
+            tries.append(job_id)
+            raise ZeroDivisionError("secret/path")
+        return submit_one(account, asked, request, job_id)
+
+    monkeypatch.setattr(batch_work, "submit_one", submit)
+    broken, sound = added(service, "fox", "poison", "hen"), added(service, "owl")
+    runner.start()
+    until(lambda: now_of(service, broken).status is BatchStatus.FAILED)
+    until(lambda: service.store.get("default", job_id_of(broken, 1)).status is Status.CANCELED)
+    assert len(tries) == MAX_FAULTS
+    (problem,) = now_of(service, broken).errors
+    assert (problem.code, "ZeroDivisionError" in problem.message) == ("internal_error", True)
+    assert "secret" not in problem.message
+    assert service.store.get("default", job_id_of(sound, 1)).status is Status.QUEUED
+
+
+def test_a_batchs_jobs_count_for_its_key_and_a_full_queue_only_makes_it_wait(
+    service: Service, runner: BatchRunner
+) -> None:
+    key, _ = service.store.issue_key("default")
+    batch = added(service, "fox", "hen", key_id=key.id)
+    service.store.set_limits("default", {"queued_jobs": 1})
+    runner.start()
+    until(lambda: service.store.statuses("default", [job_id_of(batch, 1)]) == ["queued"])
+    service.store.move("default", job_id_of(batch, 1), Status.CANCELED)
+    until(lambda: service.store.statuses("default", [job_id_of(batch, 2)]) == ["queued"])
+    assert now_of(service, batch).status is BatchStatus.IN_PROGRESS
+    assert service.store.usage(service.store.owner_of(key.id))[0].jobs == 2
+
+
+def test_pauses_grow_to_the_longest_and_differ() -> None:
+    first, longest = PAUSES_SECONDS
+    assert [pause_seconds(n, 0.0) for n in (1, 2, 3)] == [first, 2 * first, 4 * first]
+    assert (pause_seconds(500, 0.0), pause_seconds(500, 1.0)) == (longest, longest / 2)
+
+
+def test_who_lost_the_lock_changes_nothing(service: Service) -> None:
+    batch = added(service, "fox")
+    assert service.store.hold_batch("default", batch.id, "second", 60)
+    with pytest.raises(Superseded):
+        service.store.save_batch(batch.moved(BatchStatus.COMPLETED, datetime.now(UTC)), "first")
+    assert now_of(service, batch).status is BatchStatus.VALIDATING
