@@ -104,7 +104,7 @@ def start_server(
     Args:
         port: on 127.0.0.1; a free one if absent.
         password: asked of every client; none if absent.
-        fsync: when the append-only file reaches the disk; `everysec` may lose a second on power loss.
+        fsync: when the append-only file reaches the disk; `everysec` may lose two seconds on power loss.
 
     Raises:
         Misconfigured: no program, the folder is in use by another server, or it does not start.

@@ -163,7 +163,7 @@ class Fleet:
 
     def start_redis(self) -> None:
         """On its append-only file and its port, as before."""
-        self.server.process = start_server(self.server.folder, port=self._redis_at[1]).process
+        self.server.process = start_server(self.server.folder, port=self._redis_at[1], fsync="always").process
 
     def heal(self) -> None:
         """Every connection passes and nobody is frozen."""
@@ -270,7 +270,7 @@ def send(pid: int, number: signal.Signals) -> bool:
 @contextmanager
 def deployed(folder: Path, receiver: str, storage: Storage) -> Iterator[Fleet]:
     """A fleet in `folder`, not started yet. `receiver` is where webhooks may go."""
-    with start_server(folder / "redis") as server, moto() if storage == "s3" else nullcontext() as s3:
+    with start_server(folder / "redis", fsync="always") as server, moto() if storage == "s3" else nullcontext() as s3:
         fleet = Fleet(folder, server, s3, receiver)
         try:
             yield fleet

@@ -115,7 +115,7 @@ class Deployment:
         self.server.process.kill()
         self.server.process.wait()
         port = urlsplit(self.server.url).port
-        self.server.process = start_server(self.server.folder, port=port).process
+        self.server.process = start_server(self.server.folder, port=port, fsync="always").process
 
     def check(self, job: Job) -> None:
         """What must hold of every job that succeeded: one ending, gap-free events, outputs that verify."""
@@ -140,7 +140,7 @@ class Deployment:
 @contextmanager
 def deployed(folder: Path, **settings: Any) -> Iterator[Deployment]:
     """A deployment in `folder`, without workers yet."""
-    with start_server(folder / "redis") as server:
+    with start_server(folder / "redis", fsync="always") as server:
         base = {
             "OMNI_REDIS_URL": server.url,
             "OMNI_DATA_DIR": str(folder),
