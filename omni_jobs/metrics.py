@@ -35,6 +35,10 @@ METRICS: dict[str, Metric] = {
     "omni_worker_up": Metric("gauge", "1 for each live worker, with its version and device."),
     "omni_worker_slots": Metric("gauge", "Jobs a worker may have in flight."),
     "omni_worker_jobs": Metric("gauge", "Jobs a worker has in flight."),
+    "omni_worker_uploads": Metric("gauge", "Rendered jobs that a worker has not stored yet."),
+    "omni_worker_upload_bytes": Metric("gauge", "What they hold on its disk."),
+    "omni_worker_upload_budget_bytes": Metric("gauge", "What they may hold before it claims nothing more."),
+    "omni_worker_held_up": Metric("gauge", "1 while a worker claims nothing because storage takes nothing."),
     "omni_worker_start_time_seconds": Metric("gauge", "Unix time when the worker started."),
     "omni_engine_requests_total": Metric("counter", "Outputs that a worker's engine rendered."),
     "omni_engine_calls_total": Metric("counter", "Denoise calls of these outputs."),
@@ -52,7 +56,10 @@ METRICS: dict[str, Metric] = {
 }
 
 #: A worker's figures by family: where they stand in its published details.
-_ENGINE = {
+_DETAILS = {
+    "omni_worker_uploads": "uploads",
+    "omni_worker_upload_bytes": "upload_bytes",
+    "omni_worker_upload_budget_bytes": "upload_budget_bytes",
     "omni_engine_requests_total": "requests",
     "omni_engine_calls_total": "calls",
     "omni_engine_calls_saved_total": "calls_saved",
@@ -99,7 +106,8 @@ def worker_samples(workers: Sequence[WorkerInfo]) -> Iterator[Sample]:
         yield sample("omni_worker_slots", worker.slots, worker=name)
         yield sample("omni_worker_jobs", worker.in_flight, worker=name)
         yield sample("omni_worker_start_time_seconds", worker.started_at.timestamp(), worker=name)
-        for family, detail in _ENGINE.items():
+        yield sample("omni_worker_held_up", worker.held_up is not None, worker=name)
+        for family, detail in _DETAILS.items():
             value = worker.details.get(detail)
             if isinstance(value, int | float):
                 yield sample(family, value, worker=name)

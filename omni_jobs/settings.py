@@ -55,6 +55,13 @@ class Settings(BaseSettings):
         "", description="Comma list, as cuda:0,cuda:1: an engine on each with every model; else the models' own."
     )
     reserved_slots: int = Field(1, ge=0, description="Slots kept for jobs of priority 8 and 9.")
+    upload_threads: int = Field(
+        8, ge=1, le=256, description="Threads of a worker that encode outputs and take them to storage."
+    )
+    upload_spool_bytes: ByteSize = Field(
+        ByteSize(8 * 2**30),
+        description="Rendered outputs that may wait on disk for storage; beyond it a worker claims nothing.",
+    )
     memory_budget_bytes: ByteSize | None = Field(
         None, description="Weights that a worker's models may hold on its device together; 40GiB can be said."
     )

@@ -1,15 +1,14 @@
 """The checkpoints of one attempt: taken from the engine, stored beside the outputs, named in the job's record.
 
-The engine's reader thread tells of them; a thread of the attempt stores them, so that slow storage holds up
-neither the device nor the slot. A record names a checkpoint only after storage has it, and only while its attempt
-is the current one.
+The engine's reader thread tells of them; a few threads store them, so that slow storage holds up neither device
+nor slot. A record names a checkpoint only after storage has it, and only while its attempt is the current one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -131,7 +130,7 @@ class AttemptCheckpoints:
         for file, _step in unwanted.values():
             file.remove()
         if self._leaves_objects and (job is None or job.is_finished):
-            self._beside(self._delete_all)
+            self._service.checkpointing.do(self._delete_all)
 
     def _hear_resumed(self, output: int, step: int, refused: str | None) -> None:
         if refused is None:
@@ -149,7 +148,7 @@ class AttemptCheckpoints:
                 self._fresh[output] = (file, step)
                 if not self._is_storing:
                     self._is_storing = True
-                    self._beside(self._store_fresh)
+                    self._service.checkpointing.do(self._store_fresh)
         if unwanted is not None:
             unwanted[0].remove()
 
@@ -198,9 +197,6 @@ class AttemptCheckpoints:
             service.objects.delete_many([found.key for found in service.objects.list(prefix)])
         except StorageError as error:
             self._log.warning("checkpoints left behind", error=str(error))
-
-    def _beside(self, act: Callable[[], None]) -> None:
-        threading.Thread(target=act, name="checkpoints", daemon=True).start()
 
 
 def read_pointer(pointer: Mapping[str, Any] | None) -> dict[int, Stored]:

@@ -22,6 +22,7 @@ from omni_jobs.errors import Misconfigured, OmniJobsError
 from omni_jobs.schemas import Deployment, ModelCard, WorkerInfo
 from workers.engine_process import Action
 from workers.engine_process.state import MOVING
+from workers.uploads import HELD_UP
 
 if TYPE_CHECKING:
     from workers.service import WorkerService
@@ -127,6 +128,7 @@ class Housekeeping:
                 beat_at=datetime.now(UTC),
                 device=", ".join(sorted({state.device for state in states.values() if state.device})),
                 version=__version__,
+                held_up=HELD_UP if service.uploads.is_full else None,
                 details=self._details(),
             ),
             BEAT_TTL_SECONDS,
@@ -141,8 +143,12 @@ class Housekeeping:
         engine = self._service.engine
         errors = {name: state.error for name, state in engine.models.items() if state.error}
         versions = next((state.versions for state in engine.models.values() if state.versions), {})
+        uploads = self._service.uploads
         return {
             **asdict(engine.stats),
+            "uploads": uploads.jobs,
+            "upload_bytes": uploads.size_bytes,
+            "upload_budget_bytes": uploads.budget_bytes,
             "merging": engine.merging,
             "engine_restarts": max(0, engine.restarts),
             "engine_process": engine.process_id,

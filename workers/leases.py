@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -38,16 +37,16 @@ class Lease:
         self._lock = threading.Lock()
         self.enter(Phase.LOADING)
 
-    def enter(self, phase: Phase) -> None:
-        """The job begins a phase; its budget starts anew."""
-        self._phase, self._since = phase, time.monotonic()
+    def enter(self, phase: Phase, news: Callable[[], float] = lambda: 0.0) -> None:
+        """The job begins a phase; its budget starts anew, now and at `news` (a time of the monotonic clock)."""
+        self._phase, self._since, self._news = phase, time.monotonic(), news
 
     def is_advancing(self) -> bool:
         """Whether the job's present phase is within its budget."""
         budget = self._budgets.get(self._phase)
         if budget is None:
             return self._engine_advances()
-        return time.monotonic() - self._since < budget
+        return time.monotonic() - max(self._since, self._news()) < budget
 
     def when_stopped(self, tell: Callable[[], None]) -> None:
         """Call `tell` once when the attempt is to stop, or now if it is."""
@@ -103,21 +102,21 @@ class Leases:
         if self._thread.is_alive():
             self._thread.join()
 
-    @contextmanager
-    def hold(self, claim: Claim) -> Iterator[Lease]:
-        """Renew this claim's lease while the block runs."""
+    def take(self, claim: Claim) -> Lease:
+        """Renew this claim's lease until it is released."""
         lease = Lease(claim, self._engine_advances, self._budgets)
         with self._lock:
             self._held[claim.ref] = lease
             is_stopping = self._is_stopping
         if is_stopping:
             lease.stop()
-        try:
-            yield lease
-        finally:
-            with self._lock:
-                if self._held.get(claim.ref) is lease:
-                    del self._held[claim.ref]
+        return lease
+
+    def release(self, lease: Lease) -> None:
+        """Renew it no more: the attempt has ended."""
+        with self._lock:
+            if self._held.get(lease.claim.ref) is lease:
+                del self._held[lease.claim.ref]
 
     def stop_all(self) -> None:
         """The worker drains: every attempt stops, and its slot hands the job back."""

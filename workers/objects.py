@@ -1,7 +1,7 @@
 """The worker's edge to the object store: opens it, reads inputs, writes outputs, in our own errors.
 
 Answers that may be better a moment later are asked for again, with a growing pause, for as long as the attempt is
-still ours. Nothing here holds the device; a slot that waits claims nothing, so an outage fills the slots, no more.
+still ours. Outputs are written by the threads of `uploads.py`, inputs are read by the slots.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 #: First and longest pause in seconds before an upload or download is tried again; each is three times the last.
 PAUSES_SECONDS = (0.2, 30.0)
-#: How long one is tried in all: less than a lease's budgets for the phases in which that happens.
+#: How long an input is asked for in all: less than a lease's budget for that phase.
 PATIENCE_SECONDS = 480.0
 
 
@@ -79,34 +79,45 @@ def read_input(objects: ObjectStore, upload: Upload, field: str, max_bytes: int,
         raise _translated(error) from error
 
 
-def write_output(objects: ObjectStore, key: str, encoded: Encoded, metadata: dict[str, str], lease: Lease) -> str:
+def write_output(
+    objects: ObjectStore,
+    key: str,
+    encoded: Encoded,
+    metadata: dict[str, str],
+    lease: Lease,
+    ends: float,
+    tell: Callable[[], None],
+) -> str:
     """Store one output under its attempt's key and ask the store back for size and digest; returns its SHA-256.
 
+    `tell` is called before each try; there is none after `ends`, a time of the monotonic clock.
+
     Raises:
-        StorageUnavailable: the store did not answer for all our patience.
+        StorageUnavailable: the store did not answer until then.
         UploadFailed: it refused.
     """
     digest = hashlib.sha256(encoded.content).hexdigest()
 
     def put_and_verify() -> None:
+        tell()
         info = objects.put(
             key, encoded.content, content_type=encoded.content_type, metadata=metadata, sha256=digest
         )
         objects.verify(info)
 
     try:
-        persist(put_and_verify, lease)
+        persist(put_and_verify, lease, ends)
     except StorageError as error:
         raise _translated(error) from error
     return digest
 
 
-def persist(act: Callable[[], T], lease: Lease) -> T:
+def persist(act: Callable[[], T], lease: Lease, ends: float | None = None) -> T:
     """Do it, again after growing pauses while the error is retryable, the attempt goes on and patience lasts.
 
-    Pauses are drawn at random, so that many slots do not come back all at once to a store that has just recovered.
+    Pauses are drawn at random, so that threads do not come back all at once to a store that has just recovered.
     """
-    pause, ends = PAUSES_SECONDS[0], time.monotonic() + PATIENCE_SECONDS
+    pause, ends = PAUSES_SECONDS[0], ends or time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
             return act()

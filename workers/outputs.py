@@ -1,47 +1,50 @@
-"""From rendered outputs to artifacts: encoded with their parameters inside, stored, verified. Slots call it."""
+"""From rendered outputs to artifacts: encoded with their parameters inside, stored, verified."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from omni_jobs.names import artifact_id
 from omni_jobs.schemas import Artifact, JobRequest, Sharing
-from omni_jobs.store import Claim
 from workers import media, objects
 from workers.engine_process import ModelState, Rendered, SpoolFile
-from workers.leases import Lease
+from workers.uploads import RenderedJob
 
 if TYPE_CHECKING:
     from workers.service import WorkerService
 
 
-def store_outputs(
-    service: WorkerService, claim: Claim, lease: Lease, rendered: Sequence[Rendered]
-) -> list[Artifact]:
+#: How long storage is tried after a job was rendered. Then its attempt is spent: another worker may reach storage.
+PATIENCE_SECONDS = 3600.0
+
+
+def store_outputs(service: WorkerService, rendered: RenderedJob) -> list[Artifact]:
     """Encode and upload every output under a key that contains the attempt. Media come first, then tensors."""
     artifacts: list[Artifact] = []
-    numbered = [(claim.seed + number, file) for number, output in enumerate(rendered) for file in output.files]
-    try:
-        for seed, file in sorted(numbered, key=lambda item: item[1].kind == "tensors"):
-            artifacts.append(store_output(service, claim, lease, file, len(artifacts), seed))
-    finally:
-        for output in rendered:
-            output.discard()
+    seed, outputs = rendered.claim.seed, rendered.outputs
+    numbered = [(seed + number, file) for number, output in enumerate(outputs) for file in output.files]
+    for seed, file in sorted(numbered, key=lambda item: item[1].kind == "tensors"):
+        artifacts.append(store_output(service, rendered, file, len(artifacts), seed))
     return artifacts
 
 
 def store_output(
-    service: WorkerService, claim: Claim, lease: Lease, file: SpoolFile, index: int, seed: int
+    service: WorkerService, rendered: RenderedJob, file: SpoolFile, index: int, seed: int
 ) -> Artifact:
     """One output: encoded with its parameters inside, stored, verified."""
-    job = claim.request
+    claim, lease, job = rendered.claim, rendered.lease, rendered.claim.request
+    service.uploads.tried(lease)
     # A deterministic job asked twice gives the same file twice.
     owner = None if job.deterministic else claim.job_id
     encoded = media.encode(file, job.output, embedded(job, service.engine.models[job.model], seed, owner))
     key = f"out/{claim.account}/{claim.job_id}/{claim.attempt}/{index}.{encoded.extension}"
     metadata = {"job": claim.job_id, "attempt": str(claim.attempt), "seed": str(seed)}
-    digest = objects.write_output(service.objects, key, encoded, metadata, lease)
+    ends = rendered.rendered_at + PATIENCE_SECONDS
+    digest = objects.write_output(
+        service.objects, key, encoded, metadata, lease, ends, partial(service.uploads.tried, lease)
+    )
     return Artifact(
         id=artifact_id(claim.job_id, index),
         index=index,

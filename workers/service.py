@@ -9,7 +9,9 @@ import os
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -20,8 +22,10 @@ from omni_jobs.names import new_id
 from omni_jobs.schemas import ModelCard
 from omni_jobs.settings import Settings
 from omni_jobs.store import Claim, Ref, connect
+from workers.beside import Beside
 from workers.engine_process import Budget, Replicas
 from workers.enhancing.enhance import open_enhancing
+from workers.finishing import finish, hand_back
 from workers.housekeeping import Housekeeping
 from workers.leases import Leases
 from workers.lora_folder import open_folder, with_loras
@@ -29,11 +33,14 @@ from workers.objects import open_objects
 from workers.registry import ModelRow
 from workers.slots import Slots
 from workers.spool_folder import own_spool
+from workers.uploads import Uploads
 
 log = structlog.get_logger(__name__)
 
 #: A job whose device process died this often with it in the batch runs with no company. As in the store's scripts.
 ALONE_AFTER_CRASHES = 2
+#: The part of the grace in which a drain stores what is rendered; the rest of it is for handing back.
+UPLOADS_SHARE = 0.75
 
 
 class WorkerService:
@@ -65,6 +72,7 @@ class WorkerService:
         self.spool: Path = own_spool(settings.data_dir / "spool")
         self.is_closed = threading.Event()
         self._draining = threading.Event()
+        self._drained_by = 0.0
         self.slots = Slots(
             settings.slots, settings.reserved_slots, lambda claim: claim.crashes >= ALONE_AFTER_CRASHES
         )
@@ -81,6 +89,14 @@ class WorkerService:
         )
         self.loras = {row.name: open_folder(row, settings, self.spool / "loras") for row in rows}
         self.leases = Leases(self.store, self.id, settings.lease_seconds, lambda: self.engine.is_advancing)
+        self.uploads = Uploads(
+            settings.upload_threads,
+            settings.upload_spool_bytes,
+            partial(finish, self),
+            partial(hand_back, self),
+            self._hold_claims,
+        )
+        self.checkpointing = Beside("checkpoints", settings.upload_threads)
         self.enhancing = open_enhancing(settings, self.store)
         self.housekeeping = Housekeeping(self)
 
@@ -105,6 +121,8 @@ class WorkerService:
         """Spawn the engine process and begin to beat; jobs are claimed once a model is loaded."""
         self.engine.start()
         self.leases.start()
+        self.uploads.start()
+        self.checkpointing.start()
         self.store.on_cancel(self.leases.lose)
         self.housekeeping.start()
 
@@ -113,6 +131,7 @@ class WorkerService:
         if self._draining.is_set():
             return
         log.info("worker drains", jobs=self.slots.busy)
+        self._drained_by = time.monotonic() + self.settings.grace_seconds * UPLOADS_SHARE
         self._draining.set()
         self.slots.close()
         self.leases.stop_all()
@@ -122,6 +141,7 @@ class WorkerService:
         if self.is_closed.is_set():
             return
         self.drain()
+        self.uploads.close(max(0.0, self._drained_by - time.monotonic()))
         self.is_closed.set()
         self.housekeeping.close()
         self.leases.close()
@@ -152,6 +172,10 @@ class WorkerService:
         for model in self.engine.ready_models[:1]:
             for _ in range(min(waiting, self.slots.free)):
                 queue.ring(self.store, model, Ref("", new_id("look")))
+
+    def _hold_claims(self, is_full: bool) -> None:
+        self.slots.hold(is_full)
+        self.housekeeping.sweep_soon()
 
     def _engine_changed(self) -> None:
         self.housekeeping.wake()

@@ -42,6 +42,7 @@ class Slots:
         self._wants_empty = False
         self._others_first = False
         self._is_closed = False
+        self._is_held = False
 
     @property
     def busy(self) -> int:
@@ -51,11 +52,17 @@ class Slots:
     @property
     def free(self) -> int:
         """Slots that could claim an ordinary job now."""
-        return 0 if self._is_closed or self._has_exclusive else max(0, self.total - self._reserved - self.busy)
+        if self._is_closed or self._is_held or self._has_exclusive:
+            return 0
+        return max(0, self.total - self._reserved - self.busy)
 
     def close(self) -> None:
         """Claim nothing any more."""
         self._is_closed = True
+
+    def hold(self, is_held: bool) -> None:
+        """Claim nothing for now; or go on."""
+        self._is_held = is_held
 
     def make_room_for_suspects(self, are_waiting: bool) -> None:
         """While jobs wait that tolerate no company, claim nothing else until this worker is empty."""
@@ -115,7 +122,9 @@ class Slots:
 
     def _room(self) -> Room | None:
         busy = self.busy
-        if self._is_closed or self._has_exclusive or busy >= self.total or (self._wants_empty and busy):
+        if self._is_closed or self._is_held or self._has_exclusive:
+            return None
+        if busy >= self.total or (self._wants_empty and busy):
             return None
         ordinary = busy < self.total - self._reserved
         return Room(0 if ordinary else RESERVED_PRIORITY, busy == 0, tuple(self._shapes))

@@ -1,7 +1,7 @@
-"""The whole life of one delivery, top to bottom: a doorbell, a claim, an attempt, its outputs, one fenced move.
+"""What a slot does with a delivery, top to bottom: a doorbell, a claim, an attempt, its outputs rendered.
 
 Celery's message only says "come and look"; what to do is in the job's record. However an attempt ends, the last
-thing it does is a move with its attempt number, and a move that comes too late changes nothing.
+thing it does is a move with its attempt number (`finishing.py`), and a move that comes too late changes nothing.
 """
 
 from __future__ import annotations
@@ -18,19 +18,20 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from omni_jobs.errors import IllegalMove, NotFound, QueueUnavailable, Superseded
+from omni_jobs.errors import QueueUnavailable
 from omni_jobs.logs import job_context
-from omni_jobs.schemas import Enhancement, Job, OutputOptions, Phase, Progress, Status
+from omni_jobs.schemas import Enhancement, OutputOptions, Phase, Progress
 from omni_jobs.store import Claim
 from workers import media
 from workers.checkpoints import AttemptCheckpoints
 from workers.engine_process import EngineLost, Rendered, RenderRequest, RequestDropped, SpoolFile
+from workers.finishing import commit
 from workers.inputs import render_requests
 from workers.leases import Lease
 from workers.outcomes import Ending, ending_of
-from workers.outputs import sharing_of, store_outputs
 from workers.progress import Share, Start, progress_of
 from workers.slots import Room
+from workers.uploads import RenderedJob
 
 if TYPE_CHECKING:
     from workers.service import WorkerService
@@ -39,8 +40,6 @@ log = structlog.get_logger(__name__)
 
 #: Longest time in seconds between two looks at a job's progress.
 PROGRESS_SECONDS = 0.25
-#: Pause in seconds before a move is tried again while Redis does not answer.
-MOVE_PAUSE_SECONDS = 0.5
 
 
 def answer_doorbell(service: WorkerService) -> None:
@@ -81,23 +80,31 @@ def claim_next(service: WorkerService, room: Room) -> Claim | None:
 
 
 def run_claim(service: WorkerService, claim: Claim) -> None:
-    """Run one attempt and end it with one move; never raises for what happens to the job."""
+    """Run one attempt: to its end, or until it is rendered. Never raises for what happens to the job."""
     checkpoints = AttemptCheckpoints(service, claim)
+    lease = service.leases.take(claim)
     try:
-        with job_context(claim.account, claim.job_id, claim.attempt), service.leases.hold(claim) as lease:
+        with job_context(claim.account, claim.job_id, claim.attempt):
             log.info("attempt begins", model=claim.request.model, seed=claim.seed)
-            ending = ending_of_attempt(service, claim, lease, checkpoints)
-            checkpoints.close(commit(service, claim, lease, ending))
+            match attempted(service, claim, lease, checkpoints):
+                case RenderedJob() as rendered:
+                    service.uploads.put(rendered)
+                case Ending() as ending:
+                    checkpoints.close(commit(service, claim, lease, ending))
+                    service.leases.release(lease)
+    except BaseException:
+        service.leases.release(lease)
+        raise
     finally:
         was_exclusive = service.slots.done(claim)
     if was_exclusive:
         service.housekeeping.sweep_soon()
 
 
-def ending_of_attempt(
+def attempted(
     service: WorkerService, claim: Claim, lease: Lease, checkpoints: AttemptCheckpoints
-) -> Ending:
-    """Run it and say how it ended, whatever happens."""
+) -> RenderedJob | Ending:
+    """Run it until it is rendered, or say how it ended, whatever happens."""
     try:
         with TemporaryDirectory(prefix="attempt-", dir=service.spool, ignore_cleanup_errors=True) as folder:
             return run_attempt(service, claim, lease, checkpoints, Path(folder))
@@ -111,28 +118,15 @@ def ending_of_attempt(
 
 def run_attempt(
     service: WorkerService, claim: Claim, lease: Lease, checkpoints: AttemptCheckpoints, folder: Path
-) -> Ending:
-    """Read the inputs into `folder`, render, encode, upload, verify."""
+) -> RenderedJob:
+    """Read the inputs into `folder` and render. The outputs stay in the worker's spool."""
     began = time.monotonic()
     claim, enhancement = enhanced(service, claim)
     requests = render_requests(service, claim, lease, checkpoints, folder)
     lease.enter(Phase.DENOISE)
-    rendered = render(service, claim, lease, checkpoints, requests)
-    rendered_at = time.monotonic()
-    lease.enter(Phase.UPLOAD)
+    outputs = render(service, claim, lease, checkpoints, requests)
     tell(service, claim, Progress(phase=Phase.UPLOAD, percent=100.0, eta_seconds=0.0))
-    artifacts = store_outputs(service, claim, lease, rendered)
-    timings = {
-        "render_seconds": round(rendered_at - began, 3),
-        "upload_seconds": round(time.monotonic() - rendered_at, 3),
-    }
-    return Ending(
-        Status.SUCCEEDED,
-        artifacts=artifacts,
-        sharing=sharing_of(rendered),
-        timings=timings,
-        enhancement=enhancement,
-    )
+    return RenderedJob(claim, lease, checkpoints, tuple(outputs), enhancement, began, time.monotonic())
 
 
 def enhanced(service: WorkerService, claim: Claim) -> tuple[Claim, Enhancement | None]:
@@ -229,26 +223,3 @@ def tell(service: WorkerService, claim: Claim, progress: Progress, picture: Spoo
         log.debug("progress dropped")
     except (OSError, ValueError) as error:
         log.warning("preview dropped", error=str(error))
-
-
-def commit(service: WorkerService, claim: Claim, lease: Lease, ending: Ending) -> Job | None:
-    """The move that ends the attempt, tried again while Redis does not answer; None if it is no longer ours."""
-    while not lease.lost.is_set():
-        try:
-            job = service.store.move(
-                claim.account, claim.job_id, ending.status, attempt=claim.attempt, **ending.facts()
-            )
-        except QueueUnavailable as error:
-            log.warning("move waits for Redis", to=ending.status, error=str(error))
-            if service.is_closed.wait(MOVE_PAUSE_SECONDS):
-                return None
-        except (Superseded, NotFound, IllegalMove) as error:
-            log.warning("attempt was superseded; its outputs stay invisible", error=str(error))
-            return None
-        else:
-            log.info("attempt ends", status=job.status, artifacts=len(job.artifacts))
-            if job.status is Status.QUEUED:
-                service.ring(claim)
-            return job
-    log.info("attempt dropped: the job is no longer ours")
-    return None

@@ -23,6 +23,8 @@ LOG = structlog.get_logger(__name__)
 TAKEN_SECONDS = 3.0
 LOOK_SECONDS = 0.01
 MEMORY_SECONDS = 2.0
+#: The word for a model whose workers claim nothing for now.
+HELD_UP = "waits for storage"
 
 
 class Ready(Record):
@@ -82,13 +84,18 @@ class Readiness:
 def model_states(workers: Sequence[WorkerInfo], known: Sequence[str]) -> dict[str, str]:
     """A word for each model: its best state on any worker, draining, or that nobody serves it."""
     words = {name: "no live worker" for name in known}
-    for rank in ("failed", "draining", "loading", "unloaded", "asleep", "ready"):
+    for rank in ("failed", "draining", HELD_UP, "loading", "unloaded", "asleep", "ready"):
         for worker in workers:
             for model, state in worker.models.items():
-                word = "draining" if worker.state == "draining" else state
-                if word == rank:
-                    words[model] = word
+                if rank == _word(worker, state):
+                    words[model] = rank
     return words
+
+
+def _word(worker: WorkerInfo, state: str) -> str:
+    if worker.state == "draining":
+        return "draining"
+    return HELD_UP if worker.held_up is not None and state in SERVING else state
 
 
 def workers_by_state(workers: Sequence[WorkerInfo], model: str) -> dict[str, int]:

@@ -43,7 +43,8 @@ def list_workers(cli: Cli) -> None:
     for one in found:
         models = ", ".join(f"{name} ({state})" for name, state in sorted(one.models.items()))
         up = str(datetime.now(UTC).replace(microsecond=0) - one.started_at.replace(microsecond=0))
-        table.add_row(one.id, one.state, f"{one.in_flight}/{one.slots}", models, one.device, one.version, up)
+        state = one.state if one.held_up is None else f"{one.state}, held up: {one.held_up}"
+        table.add_row(one.id, state, f"{one.in_flight}/{one.slots}", models, one.device, one.version, up)
     Console().print(table)
 
 

@@ -15,7 +15,10 @@ SERVING: frozenset[ModelState] = frozenset({"ready", "asleep", "unloaded"})
 
 
 class WorkerInfo(Record):
-    """One live worker. `models` maps each model it serves to its state there; `in_flight` of `slots` are taken."""
+    """One live worker. `models` maps each model it serves to its state there; `in_flight` of `slots` are taken.
+
+    `held_up` says why it claims nothing at present, if it does not.
+    """
 
     id: str
     host: str
@@ -27,6 +30,7 @@ class WorkerInfo(Record):
     beat_at: datetime
     device: str = ""
     version: str = ""
+    held_up: str | None = None
     details: dict[str, Any] = Field(default_factory=dict)
 
     def serves(self, model: str) -> bool:
@@ -35,7 +39,9 @@ class WorkerInfo(Record):
 
     @property
     def free_slots(self) -> int:
-        return max(0, self.slots - self.in_flight) if self.state == "ready" else 0
+        if self.state != "ready" or self.held_up is not None:
+            return 0
+        return max(0, self.slots - self.in_flight)
 
 
 class Deployment(Record):

@@ -96,12 +96,14 @@ class Reading(Fleet):
         raise NotFound(f"Job {job.id} has no artifact {input_id}.", field="images", value=input_id)
 
     def _why_no_worker(self, model: str) -> str | None:
-        states = [worker.models[model] for worker in self.workers() if model in worker.models]
+        workers = [worker for worker in self.workers() if model in worker.models]
+        states = [worker.models[model] for worker in workers]
         if not states:
             return f"no live worker serves {model}"
         if SERVING.isdisjoint(states):
             return "loading" if "loading" in states else f"{model} failed to load on every worker"
-        return None
+        reasons = [worker.held_up for worker in workers if worker.serves(model)]
+        return f"every worker claims nothing: {reasons[0]}" if reasons and all(reasons) else None
 
     def _find(self, account: str, job_ids: list[str]) -> list[Job | None]:
         parts = (("HGETALL", "job"), ("GET", "request"), ("GET", "result"), ("GET", "progress"))
