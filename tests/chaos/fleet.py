@@ -270,7 +270,8 @@ def send(pid: int, number: signal.Signals) -> bool:
 @contextmanager
 def deployed(folder: Path, receiver: str, storage: Storage) -> Iterator[Fleet]:
     """A fleet in `folder`, not started yet. `receiver` is where webhooks may go."""
-    with start_server(folder / "redis", fsync="always") as server, moto() if storage == "s3" else nullcontext() as s3:
+    bucket = moto() if storage == "s3" else nullcontext()
+    with start_server(folder / "redis", fsync="always") as server, bucket as s3:
         fleet = Fleet(folder, server, s3, receiver)
         try:
             yield fleet
