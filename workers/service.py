@@ -76,17 +76,7 @@ class WorkerService:
         self.slots = Slots(
             settings.slots, settings.reserved_slots, lambda claim: claim.crashes >= ALONE_AFTER_CRASHES
         )
-        budget = Budget(settings.memory_budget_bytes, settings.sleep_budget_bytes)
-        devices = [device.strip() for device in settings.devices.split(",") if device.strip()]
-        self.engine = Replicas(
-            rows,
-            self.spool,
-            self._engine_changed,
-            devices,
-            caps=settings.data_dir / "caps",
-            budget=budget,
-            checkpoint_seconds=settings.checkpoint_seconds,
-        )
+        self.engine = self._make_engine(rows)
         self.loras = {row.name: open_folder(row, settings, self.spool / "loras") for row in rows}
         self.leases = Leases(self.store, self.id, settings.lease_seconds, lambda: self.engine.is_advancing)
         self.uploads = Uploads(
@@ -99,6 +89,18 @@ class WorkerService:
         self.checkpointing = Beside("checkpoints", settings.upload_threads)
         self.enhancing = open_enhancing(settings, self.store)
         self.housekeeping = Housekeeping(self)
+
+    def _make_engine(self, rows: Sequence[ModelRow]) -> Replicas:
+        settings = self.settings
+        return Replicas(
+            rows,
+            self.spool,
+            self._engine_changed,
+            [device.strip() for device in settings.devices.split(",") if device.strip()],
+            caps=settings.data_dir / "caps",
+            budget=Budget(settings.memory_budget_bytes, settings.sleep_budget_bytes),
+            checkpoint_seconds=settings.checkpoint_seconds,
+        )
 
     @property
     def models(self) -> tuple[str, ...]:
