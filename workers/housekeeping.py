@@ -21,6 +21,7 @@ from omni_jobs import __version__, queue
 from omni_jobs.errors import Misconfigured, OmniJobsError
 from omni_jobs.schemas import Deployment, ModelCard, WorkerInfo
 from workers.engine_process import Action
+from workers.engine_process.memory import host_memory
 from workers.engine_process.state import MOVING
 from workers.uploads import HELD_UP
 
@@ -153,6 +154,7 @@ class Housekeeping:
             "engine_restarts": max(0, engine.restarts),
             "engine_process": engine.process_id,
             "engines": engine.each,
+            "host_memory": host_memory(),
             "versions": versions,
             "errors": errors | self._refusals,
         }

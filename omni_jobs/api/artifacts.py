@@ -14,16 +14,18 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from omni_jobs.api import problems
-from omni_jobs.api.service import Account, Served
+from omni_jobs.api.service import Account, Served, Service
 from omni_jobs.errors import Forbidden, NotFound
 from omni_jobs.names import job_of_artifact
 from omni_jobs.object_links import OBJECTS_PATH
+from omni_jobs.schemas import Artifact
 from omni_jobs.uploads import storage_errors_translated
 from storage import LocalStore, ObjectInfo
 from storage import errors as storage_errors
 from storage.links import Link, content_disposition
 
 router = APIRouter(tags=["artifacts"])
+ArtifactId = Annotated[str, Path(pattern=r"^art_[0-9a-f]{1,64}_\d{1,4}$")]
 CHUNK_BYTES = 256 * 1024
 _RANGE = re.compile(r"^bytes=(\d{0,15})-(\d{0,15})$")
 
@@ -34,19 +36,20 @@ _RANGE = re.compile(r"^bytes=(\d{0,15})-(\d{0,15})$")
     response_class=Response,
     responses={307: {"description": "The output is at this signed link."}, **problems.documented(404)},
 )
-async def artifact(
-    request: Request,
-    account: Account,
-    service: Served,
-    artifact_id: Annotated[str, Path(pattern=r"^art_[0-9a-f]{1,64}_\d{1,4}$")],
-) -> Response:
+async def artifact(request: Request, account: Account, service: Served, artifact_id: ArtifactId) -> Response:
     """Leads to the output by a link made now."""
+    found = await asyncio.to_thread(artifact_of, service, account, artifact_id)
+    signed = service.links.sign(found, service.base(request))
+    return RedirectResponse(signed.url or "", 307, {"cache-control": "no-store"})
+
+
+def artifact_of(service: Service, account: str, artifact_id: str) -> Artifact:
+    """An output of the account's. Raises NotFound."""
     place = job_of_artifact(artifact_id)
-    job = await asyncio.to_thread(service.store.get, account, place[0] if place else "")
+    job = service.store.get(account, place[0] if place else "")
     for one in job.artifacts:
         if one.id == artifact_id:
-            signed = service.links.sign(one, service.base(request))
-            return RedirectResponse(signed.url or "", 307, {"cache-control": "no-store"})
+            return one
     raise NotFound(f"Job {job.id} has no artifact {artifact_id}.", field="artifact_id", value=artifact_id)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import structlog
@@ -111,12 +113,10 @@ async def page(
     base = service.base(request)
 
     def read() -> dict[str, Any]:
-        try:
+        with cursor_sought(cursor):
             jobs, following = service.store.list(
                 account, status=status, model=model, tag=tag, cursor=cursor, limit=limit
             )
-        except InvalidRequest as error:
-            raise NotFound(error.message, field="cursor", value=cursor, remedy=error.remedy) from error
         listed = [service.links.sign_all(job, base).to_json() for job in jobs]
         return {"jobs": listed} | ({"cursor": following} if following else {})
 
@@ -138,16 +138,7 @@ async def cancel(request: Request, account: Account, service: Served, job_id: Jo
 )
 async def retry(request: Request, account: Account, service: Served, job_id: JobId) -> Response:
     """Submit a finished job again, as a new job with the same seed and `retry_of`."""
-    job = await asyncio.to_thread(
-        queue.retry,
-        service.store,
-        account,
-        job_id,
-        max_attempts=service.settings.max_attempts,
-        limits=service.settings.limits,
-        key_id=caller_key_id(),
-        prompt_check=service.prompt_check,
-    )
+    job = await asyncio.to_thread(retried, service, account, job_id)
     shown = await asyncio.to_thread(view, service, job, service.base(request))
     return JSONResponse(shown, 201, {"location": f"/v1/jobs/{job.id}"})
 
@@ -159,11 +150,34 @@ async def delete(account: Account, service: Served, job_id: JobId) -> Response:
     return Response(status_code=204)
 
 
+@contextmanager
+def cursor_sought(cursor: str | None) -> Iterator[None]:
+    """A cursor that is none of ours names no place in the list. Raises NotFound."""
+    try:
+        yield
+    except InvalidRequest as error:
+        raise NotFound(error.message, field="cursor", value=cursor, remedy=error.remedy) from error
+
+
 def view(service: Service, job: Job, base: str) -> dict[str, Any]:
     """The job as its owner reads it: links signed now, and why it waits while it is queued."""
     if job.status is Status.QUEUED:
         job = job.model_copy(update={"waiting": service.estimates.waiting(job)})
     return service.links.sign_all(job, base).to_json()
+
+
+def retried(service: Service, account: str, job_id: str) -> Job:
+    """The new job that tries a finished one again. Raises what `queue.retry` raises."""
+    return queue.retry(
+        service.store,
+        account,
+        job_id,
+        max_attempts=service.settings.max_attempts,
+        max_queued=service.settings.max_queued_jobs,
+        limits=service.settings.limits,
+        key_id=caller_key_id(),
+        prompt_check=service.prompt_check,
+    )
 
 
 def submit_one(account: str, service: Service, request: JobRequest, job_id: str | None = None) -> tuple[Job, bool]:

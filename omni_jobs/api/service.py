@@ -15,6 +15,7 @@ from omni_jobs.api.edge import Traffic
 from omni_jobs.api.estimates import Estimates
 from omni_jobs.api.faces.catalogue import parse_aliases
 from omni_jobs.api.readiness import Readiness
+from omni_jobs.api.shelf import Shelf
 from omni_jobs.fetching import Fetcher, FetchPolicy
 from omni_jobs.object_links import Links
 from omni_jobs.safety import PromptCheck
@@ -44,6 +45,7 @@ class Service:
         self.readiness = Readiness(self.store)
         self.estimates = Estimates(self.store)
         self.decoding = asyncio.Semaphore(DECODING)
+        self.thumbnails = Shelf()
         self.fetcher = Fetcher(
             FetchPolicy.parse(self.settings.fetch_urls),
             max_bytes=self.settings.max_input_bytes,

@@ -47,6 +47,25 @@ class Listing(Reading):
                     return found, _cursor(*seen)
         return found, None
 
+    def count(
+        self,
+        account: str,
+        *,
+        status: Status | None = None,
+        model: str | None = None,
+        tag: str | None = None,
+        cursor: str | None = None,
+    ) -> tuple[int, str | None]:
+        """How many jobs match: all at once by status, else among the next `SCAN_LIMIT`, with a cursor."""
+        if model or tag:
+            jobs, following = self.list(
+                account, status=status, model=model, tag=tag, cursor=cursor, limit=SCAN_LIMIT
+            )
+            return len(jobs), following
+        key = self.keys("status_jobs", account, status) if status else self.keys("account_jobs", account)
+        (found,) = self._ask(("ZCARD", key))
+        return int(found), None
+
     def _members(self, key: str, before: tuple[int, str] | None, size: int) -> Iterator[Places]:
         """Chunks of an index, newest first, below a place; equal times are ordered by id."""
         highest, offset = ("+inf" if before is None else before[0]), 0

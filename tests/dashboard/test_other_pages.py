@@ -46,6 +46,7 @@ def test_workers_show_who_shares_which_batch(pool: Pool, page: Page) -> None:
     expect(worker.get_by_role("img", name=re.compile(r"the largest holds [3-8]"))).to_be_visible()
     expect(worker).to_contain_text(jobs[-1][-12:])
     expect(worker).to_contain_text("ms a step")
+    expect(worker.get_by_role("progressbar", name="Host memory of one")).to_be_visible()
     for job_id in jobs:
         assert finished(pool, job_id) == "succeeded"
 

@@ -98,3 +98,32 @@ def test_a_failed_job_says_what_to_do(pool: Pool, page: Page) -> None:
 def test_a_job_that_is_not_there_is_named(pool: Pool, page: Page) -> None:
     pool.open(page, "job/job_0")
     expect(page.get_by_role("alert")).to_contain_text("There is no job job_0")
+
+
+def test_all_that_match_are_canceled_after_a_count_and_a_question(pool: Pool, page: Page) -> None:
+    held = [submit(pool, not_before="2999-01-01T00:00:00Z", tags=["many"]) for _ in range(60)]
+    other = submit(pool, not_before="2999-01-01T00:00:00Z")
+    pool.open(page, "jobs?status=queued&tag=many")
+    page.get_by_role("button", name="Cancel all").click()
+    question = page.get_by_role("dialog")
+    expect(question).to_contain_text("Cancel 60 jobs (queued, tag many)?")
+    question.get_by_role("button", name="Cancel them").click()
+    expect(page.get_by_text("60 canceled.")).to_be_visible()
+    assert set(pool.store.statuses("default", held)) == {"canceled"}
+    assert pool.store.statuses("default", [other]) == ["queued"]
+    expect(page.get_by_text("No job fits")).to_be_visible()
+
+
+def test_lists_show_small_pictures_and_ask_for_each_once(pool: Pool, page: Page) -> None:
+    job_id = submit(pool, "a small fox", tags=["small"])
+    assert finished(pool, job_id) == "succeeded"
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/v1/" in request.url else None)
+    pool.open(page, "jobs?tag=small")
+    shot = row(page, job_id).locator("img.thumb")
+    expect(shot).to_have_js_property("complete", True)
+    expect(shot).to_have_js_property("naturalWidth", 64)
+    pool.open(page, "gallery")
+    expect(page.get_by_role("img", name="a small fox").first).to_have_js_property("naturalWidth", 64)
+    assert sum(url.endswith(f"{job_id.removeprefix('job_')}_0/thumbnail") for url in asked) == 1
+    assert not any("/v1/objects/" in url for url in asked)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from workers.engine_process.memory import MemoryNews, host_memory
 from workers.engine_process.recent import RecentBatches
 
 
@@ -29,3 +32,23 @@ def test_time_without_work_is_no_batchs_time() -> None:
     assert recent.to_json()["ms_per_batch"] == 500.0
     recent.rest()
     assert recent.to_json()["is_running"] is False
+
+
+def test_the_devices_memory_is_told_as_it_was_last_heard() -> None:
+    recent = RecentBatches()
+    assert "memory" not in recent.to_json()
+    recent.begin(("a",), 0.0, {"used_bytes": 3, "total_bytes": 8})
+    recent.begin(("a",), 0.5)
+    recent.rest()
+    assert recent.to_json()["memory"] == {"used_bytes": 3, "total_bytes": 8}
+
+
+def test_the_hosts_memory_is_what_the_system_says(tmp_path: Path) -> None:
+    told = tmp_path / "meminfo"
+    told.write_text("MemTotal:       100 kB\nMemFree:         10 kB\nMemAvailable:    60 kB\n")
+    assert host_memory(told) == {"used_bytes": 40 * 1024, "total_bytes": 100 * 1024}
+    assert host_memory(tmp_path / "nothing") is None
+
+
+def test_a_process_without_a_gpu_tells_of_no_devices_memory() -> None:
+    assert MemoryNews().told() == {}

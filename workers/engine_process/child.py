@@ -35,6 +35,7 @@ from workers.engine.request import (
 from workers.engine_process.describe import Rates
 from workers.engine_process.errors import error_json
 from workers.engine_process.extras import plain_metrics
+from workers.engine_process.memory import MemoryNews
 from workers.engine_process.messages import Channel, RenderRequest
 from workers.engine_process.residency import Action, Budget
 from workers.engine_process.residents import Residents
@@ -78,6 +79,7 @@ class EngineChild:
         self._owners: dict[str, Owner] = {}
         self._outputs: SimpleQueue[tuple[Owner, RequestFinished] | Written] = SimpleQueue()
         self._wake = threading.Event()
+        self._memory = MemoryNews()
 
     def run(self) -> int:
         """Load every model, then turn the engines for ever. Returns only if nothing could be loaded.
@@ -92,7 +94,7 @@ class EngineChild:
             self._wake.clear()
             moved = self._residents.settle()
             if not any([engine.advance() for engine in self._residents.engines]) and not moved:
-                self._channel.send({"kind": "idle", "merging": self._residents.reports()})
+                self._channel.send({"kind": "idle", "merging": self._residents.reports(), **self._memory.told()})
                 self._wake.wait()
                 for engine in self._residents.engines:
                     engine.check_health()
@@ -145,11 +147,10 @@ class EngineChild:
 
     def _on_batch(self, request_ids: tuple[str, ...]) -> None:
         """The flight record: known to the worker before the device begins."""
-        message = {"kind": "batch", "request_ids": request_ids}
-        if not request_ids:
-            self._channel.hold(message)
-            return
-        self._channel.send(message)
+        if request_ids:
+            self._channel.send({"kind": "batch", "request_ids": request_ids, **self._memory.told()})
+        else:
+            self._channel.hold({"kind": "batch", "request_ids": ()})
 
     def _on_event(self, event: EngineEvent) -> None:
         match event:

@@ -207,11 +207,11 @@ class EngineProcess:
         HANDLERS[message["kind"]](self, message)
 
     def _on_batch(self, message: dict[str, Any]) -> None:
-        self.recent.begin(message["request_ids"], time.monotonic())
+        self.recent.begin(message["request_ids"], time.monotonic(), message.get("memory"))
 
     def _on_idle(self, message: dict[str, Any]) -> None:
         self.merging = message["merging"]
-        self.recent.rest()
+        self.recent.rest(message.get("memory"))
         with self._lock:
             self._busy_since = time.monotonic() if self._pending else None
 

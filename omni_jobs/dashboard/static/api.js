@@ -43,6 +43,13 @@ export async function send(method, path, { body, query, signal, type } = {}) {
 export const get = (path, query, signal) => send("GET", path, { query, signal });
 export const post = (path, body) => send("POST", path, { body });
 
+// A picture that only the key opens. It never changes, so the browser keeps it.
+export async function picture(path) {
+  const answer = await fetch(address(path), { headers: headers() });
+  if (!answer.ok) throw new ApiError(answer.status, {});
+  return answer.blob();
+}
+
 // Server-sent events over fetch, because EventSource cannot send a key. Calls back until `signal` aborts or it ends.
 export async function stream(path, onEvent, signal) {
   const answer = await fetch(address(path), { headers: headers(), signal });

@@ -4,6 +4,7 @@ import { h, replace } from "./dom.js";
 import * as feed from "./feed.js";
 import { login } from "./login.js";
 import { trouble } from "./parts.js";
+import { forget } from "./thumb.js";
 import { nextTheme, themeName, useTheme } from "./theme.js";
 
 // Path, label, key after "g", module, and the scope without which it is not shown.
@@ -50,7 +51,7 @@ function frame() {
   const live = h("span", { class: "live" });
   feed.whenStateChanges((state) => { live.className = `live ${state}`; replace(live, document.createTextNode(state)); });
   const theme = h("button", { type: "button", class: "quiet", onclick: () => { nextTheme(); theme.textContent = themeName(); } }, themeName());
-  const out = session.asks_for_keys && h("button", { type: "button", class: "quiet", onclick: () => { setKey(null); begin(); } }, "Log out");
+  const out = session.asks_for_keys && h("button", { type: "button", class: "quiet", onclick: () => { setKey(null); forget(); begin(); } }, "Log out");
   replace(shell,
     h("div", { class: "frame" },
       h("header", { class: "top" },

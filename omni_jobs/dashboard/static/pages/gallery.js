@@ -4,6 +4,7 @@ import { h, redraw } from "../dom.js";
 import { keep } from "../live.js";
 import { media } from "../media.js";
 import { button, empty, heading, trouble, when } from "../parts.js";
+import { thumb } from "../thumb.js";
 
 const LIMIT = 30;
 const MOST_COMPARED = 4;
@@ -56,7 +57,7 @@ async function page(cursor, signal) {
 function card(shot, isPicked, pick) {
   const { job, artifact } = shot;
   return h("article", { class: "card", "aria-label": job.request.prompt },
-    h("a", { class: "shot", href: `#/job/${job.id}`, "data-focus": artifact.id }, media({ ...artifact, width: undefined }, job.request.prompt)),
+    h("a", { class: "shot", href: `#/job/${job.id}`, "data-focus": artifact.id }, thumb(artifact, job.request.prompt)),
     h("p", { class: "words", title: job.request.prompt }, job.request.prompt),
     h("div", { class: "row" },
       h("label", { class: "note" }, h("input", { type: "checkbox", checked: isPicked, "data-focus": `pick ${artifact.id}`, onchange: (event) => pick(shot, event.target.checked) }), " Compare"),

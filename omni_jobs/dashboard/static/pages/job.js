@@ -5,9 +5,12 @@ import { h, replace } from "../dom.js";
 import { bytes, clock, count, seconds, since } from "../format.js";
 import { media } from "../media.js";
 import { attempt, bar, button, chip, confirmed, empty, heading, panel, snippet, table, trouble, when } from "../parts.js";
+import { thumb } from "../thumb.js";
 import { timeline } from "../timeline.js";
 
 const AGAIN_MS = 3000;
+// More outputs than these are shown small.
+const FULL_SIZE = 4;
 
 export default function job(main, { session, rest }) {
   const ending = new AbortController();
@@ -81,15 +84,15 @@ function result({ job, preview }) {
     return panel("Failed", h("div", { class: "failure" }, h("p", null, job.error.message), job.error.remedy && h("p", { class: "note" }, job.error.remedy)),
       h("p", { class: "note" }, h("code", null, job.error.code), job.error.worker && ` on ${job.error.worker}`));
   }
-  if (job.artifacts.length) return panel("Outputs", h("div", { class: "outputs" }, job.artifacts.map(output)));
+  if (job.artifacts.length) return panel("Outputs", h("div", { class: "outputs" }, job.artifacts.map((one) => output(one, job.artifacts.length > FULL_SIZE))));
   if (job.status === "running") return panel("Now", progress(job, preview));
   if (job.status === "queued") return panel("Waits", waits(job));
   return panel("Outputs", empty("No outputs", `The job was ${job.status}.`));
 }
 
-function output(artifact) {
+function output(artifact, isSmall) {
   const size = artifact.width ? `${artifact.width} × ${artifact.height}, ` : "";
-  return h("div", null, h("div", { class: "stage" }, media(artifact, `Output ${artifact.index}`)),
+  return h("div", null, h("div", { class: "stage" }, (isSmall ? thumb : media)(artifact, `Output ${artifact.index}`)),
     h("p", { class: "note" }, `${size}${bytes(artifact.size_bytes)}, seed ${artifact.seed} `),
     h("p", { class: "buttons" }, h("a", { class: "button small", href: artifact.url, download: "", target: "_blank", rel: "noopener" }, "Download")));
 }

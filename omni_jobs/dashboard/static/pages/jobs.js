@@ -3,7 +3,9 @@ import { get, post } from "../api.js";
 import { h, redraw } from "../dom.js";
 import { seconds, between, since } from "../format.js";
 import { keep } from "../live.js";
-import { bar, button, chip, confirmed, empty, heading, notify, STATUSES, table, trouble, when } from "../parts.js";
+import { attempt, bar, button, chip, confirmed, empty, heading, notify, STATUSES, table, trouble, when } from "../parts.js";
+import { allowed, sweep, verbOf } from "../sweep.js";
+import { thumb } from "../thumb.js";
 
 const LIMIT = 50;
 const AT_ONCE = 6;
@@ -36,15 +38,20 @@ export default function jobs(main, { session, parameters }) {
     const open = chosen.filter((job) => ["queued", "running"].includes(job.status));
     const ended = chosen.filter((job) => !open.includes(job));
     return h("div", { class: "selection" },
-      h("span", { "aria-live": "polite" }, chosen.length ? `${chosen.length} selected` : "Select jobs to cancel them or to try them again."),
+      h("span", { "aria-live": "polite" }, chosen.length ? `${chosen.length} selected` : "Select jobs, or take all that match:"),
       open.length > 0 && button(`Cancel ${open.length}`, () => each("cancel", open), { class: "danger", "data-focus": "cancel" }),
-      ended.length > 0 && button(`Retry ${ended.length}`, () => each("retry", ended), { "data-focus": "retry" }));
+      ended.length > 0 && button(`Retry ${ended.length}`, () => each("retry", ended), { "data-focus": "retry" }),
+      !chosen.length && allowed(filter).map((name) => button(`${verbOf(name)} all …`, () => everything(name), { "data-focus": `all ${name}` })));
   }
   async function each(verb, chosen) {
     if (verb === "cancel" && !(await confirmed(`Cancel ${chosen.length} ${chosen.length === 1 ? "job" : "jobs"}?`, "Cancel them"))) return;
     const done = await all(verb, chosen);
     picked.clear();
     notify(done.failed.length ? `${done.failed.length} of ${chosen.length} not done: ${done.failed[0].message}` : `${chosen.length} done.`, done.failed.length ? "bad" : "");
+    live.soon();
+  }
+  async function everything(name) {
+    await attempt(() => sweep(name, filter));
     live.soon();
   }
   function pick(id, on) { if (on) picked.add(id); else picked.delete(id); draw(); }
@@ -60,7 +67,7 @@ export default function jobs(main, { session, parameters }) {
     return table("Jobs", [...head, "Job", "Status", "Prompt", "Model", "#Created", "#Took"], page.jobs.map((job) => [
       ...box(job),
       h("a", { class: "id", href: `#/job/${job.id}`, "data-focus": job.id, "data-job": "" }, job.id.slice(-12)),
-      state(job), h("span", { class: "cut", title: job.request.prompt }, job.request.prompt), job.request.model, when(job.created_at), took(job)]));
+      state(job), said(job), job.request.model, when(job.created_at), took(job)]));
   }
   function pager() {
     return h("div", { class: "buttons" },
@@ -104,6 +111,11 @@ function toolbar(place, filter) {
   } }, h("label", null, "Status", statuses), h("label", null, "Model", models), h("label", null, "Tag or id", search), h("button", null, "Show")));
   get("v1/models").then((found) => models.append(...found.models.map(({ card }) =>
     h("option", { value: card.name, selected: card.name === filter.model }, card.name)))).catch(() => {});
+}
+
+function said(job) {
+  const shot = job.artifacts.find((one) => one.kind === "output");
+  return h("span", { class: "said" }, shot && thumb(shot, ""), h("span", { class: "cut", title: job.request.prompt }, job.request.prompt));
 }
 
 function state(job) {

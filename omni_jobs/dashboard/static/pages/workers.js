@@ -4,7 +4,7 @@ import { h, redraw } from "../dom.js";
 import { bytes, count, seconds, since } from "../format.js";
 import { keep } from "../live.js";
 import { matrix } from "../matrix.js";
-import { attempt, button, confirmed, empty, heading, table, trouble } from "../parts.js";
+import { attempt, bar, button, confirmed, empty, heading, table, trouble } from "../parts.js";
 
 // What can be asked of a model in each state.
 const ACTIONS = { ready: ["sleep", "unload"], asleep: ["wake", "unload"], unloaded: ["load"], failed: ["load"] };
@@ -50,15 +50,19 @@ function worker(one, ask) {
 
 function facts(one, details) {
   const together = details.forwards ? `${(details.calls / details.forwards).toFixed(1)} calls a forward since it began, ${details.max_batch} at most` : "none yet";
-  const memory = (details.engines ?? []).map((engine) => engine.memory).filter(Boolean);
+  const devices = (details.engines ?? []).map((engine) => engine.recent?.memory).filter(Boolean);
   return [
     ["Slots", `${one.in_flight} of ${one.slots} taken`],
     ["Requests done", count(details.requests)],
     ["Sharing", together],
-    ...(memory.length ? [["Device memory", memory.map((one) => `${bytes(one.used_bytes)} of ${bytes(one.total_bytes)}`).join(", ")]] : []),
+    ...(devices.length ? [["Device memory", devices.map((device) => memory(device, `Device memory of ${one.id}`))]] : []),
+    ...(details.host_memory ? [["Host memory", memory(details.host_memory, `Host memory of ${one.id}`)]] : []),
     ...(details.engine_restarts ? [["Engine restarts", count(details.engine_restarts)]] : []),
     ["Version", one.version]];
 }
+
+const memory = ({ used_bytes: used, total_bytes: total }, label) =>
+  h("span", { class: "mini" }, bar((100 * used) / total, label), `${bytes(used)} of ${bytes(total)}`);
 
 function shares(engine, suffix) {
   const recent = engine.recent;

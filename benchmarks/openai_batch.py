@@ -1,0 +1,104 @@
+"""A batch of OpenAI's Batch API at its full size: validated, run and told, every line once, and what that costs.
+
+`python -m benchmarks.openai_batch --lines 50000` starts Redis, API and a simulated worker on this machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from benchmarks.http_submit import MODEL, SOURCE
+from omni_jobs.redis_server import start_server
+from tests.servers.processes import started
+
+ENDPOINT = "/v1/images/generations"
+#: How often the batch is looked at.
+LOOK_SECONDS = 0.5
+
+
+def write_lines(path: Path, count: int) -> None:
+    """A file of `count` requests."""
+    with path.open("w") as file:
+        for number in range(count):
+            body = {"model": MODEL, "prompt": f"fox {number}", "seed": number, "num_inference_steps": 2}
+            row = {"custom_id": f"row-{number}", "method": "POST", "url": ENDPOINT, "body": body}
+            file.write(json.dumps(row) + "\n")
+
+
+def run_batch(http: httpx.Client, lines: Path) -> tuple[dict[str, Any], dict[str, float]]:
+    """The batch when it has ended, and seconds until it was uploaded, validated, run and told."""
+    began = time.monotonic()
+    marks: dict[str, float] = {}
+
+    def mark(name: str) -> None:
+        marks.setdefault(name, round(time.monotonic() - began, 1))
+
+    with lines.open("rb") as content:
+        file = http.post("/v1/files", files={"file": content}, data={"purpose": "batch"}).raise_for_status().json()
+    mark("uploaded_s")
+    body = {"input_file_id": file["id"], "endpoint": ENDPOINT, "completion_window": "24h"}
+    batch = http.post("/v1/batches", json=body).raise_for_status().json()
+    names = {"in_progress": "validated_s", "finalizing": "run_s", "completed": "told_s"}
+    while batch["status"] not in ("completed", "failed", "expired", "cancelled"):
+        time.sleep(LOOK_SECONDS)
+        batch = http.get(f"/v1/batches/{batch['id']}").raise_for_status().json()
+        if batch["status"] in names:
+            mark(names[batch["status"]])
+    return batch, marks
+
+
+def told_ids(http: httpx.Client, file_id: str | None) -> Counter[str]:
+    """How often each custom_id stands in a file of results."""
+    found: Counter[str] = Counter()
+    if file_id is not None:
+        with http.stream("GET", f"/v1/files/{file_id}/content") as answer:
+            found.update(json.loads(row)["custom_id"] for row in answer.iter_lines())
+    return found
+
+
+def memory_mib(pid: int, field: str) -> float:
+    """A figure of a process's memory: `VmRSS` is now, `VmHWM` the most that it was."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    kib = next(line.split()[1] for line in text.splitlines() if line.startswith(f"{field}:"))
+    return round(int(kib) / 1024, 1)
+
+
+def main() -> None:
+    """Prints one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lines", type=int, default=50_000)
+    options = parser.parse_args()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        server = stack.enter_context(start_server(folder / "redis"))
+        given = {"redis_url": server.url, "storage_url": str(folder / "objects"), "data_dir": str(folder)}
+        given |= {"log_level": "warning", "slots": "16"}
+        serving = started("omni_jobs.api", "--port", "0", log=folder / "api.log", **given)
+        process = stack.enter_context(serving)
+        assert process.stdout is not None
+        http = stack.enter_context(httpx.Client(base_url=process.stdout.readline().decode().strip(), timeout=120))
+        arguments = ("--model", f"{MODEL}={SOURCE}", "--caps", "fixed(16)")
+        stack.enter_context(started("workers.app", *arguments, log=folder / "worker.log", **given))
+        while http.get("/readyz").status_code != 200:
+            time.sleep(0.2)
+        write_lines(folder / "lines.jsonl", options.lines)
+        before = memory_mib(process.pid, "VmRSS")
+        batch, marks = run_batch(http, folder / "lines.jsonl")
+        told = told_ids(http, batch["output_file_id"])
+        memory = {"api_mib_before": before, "api_mib_peak": memory_mib(process.pid, "VmHWM")}
+    once = sum(count == 1 for count in told.values())
+    figures = {"lines": options.lines, "status": batch["status"], "told_once": once, "told": told.total()}
+    print(json.dumps({**figures, **marks, **memory, "failures": batch["failures"]}))
+
+
+if __name__ == "__main__":
+    main()
