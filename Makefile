@@ -50,18 +50,29 @@ chaos-report: install  ## What the recorded runs of the chaos suite came to
 	$(BIN)/python -m tests.chaos.report
 
 VLLM := .venv-vllm
+VLLM_OMNI := .venv-vllm-omni
 
-test-vllm: $(VLLM)/.installed  ## The tests on a real vLLM, in an environment of its own
+test-vllm: $(VLLM)/.installed $(VLLM_OMNI)/.installed  ## The tests on a real vLLM and vLLM-Omni, each in its own environment
 	$(VLLM)/bin/python -m pytest -m vllm tests/vllm
+	$(VLLM_OMNI)/bin/python -m pytest -m vllm tests/vllm_omni
 
-# vLLM's wheel for CPUs brings CUDA builds of four packages, which do not import beside its torch and are not needed.
+# vLLM's wheel for CPUs brings CUDA builds of four packages, which do not import beside its torch and are not needed;
+# vLLM-Omni needs one of them, of which it uses what is written in Python.
 $(VLLM)/.installed: pyproject.toml tests/vllm/requirements.txt
 	test -x $(VLLM)/bin/python || $(PYTHON) -m venv $(VLLM)
 	$(VLLM)/bin/python -m pip install --quiet --upgrade pip
 	$(VLLM)/bin/python -m pip install --quiet torch==2.13.0
 	$(VLLM)/bin/python -m pip install --quiet --requirement tests/vllm/requirements.txt --editable '.[worker]'
 	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec triton
-	$(VLLM)/bin/python -m pip install --quiet --no-deps --target $(VLLM)/released vllm-omni==0.30.0
+	touch $@
+
+$(VLLM_OMNI)/.installed: pyproject.toml tests/vllm_omni/requirements.txt
+	test -x $(VLLM_OMNI)/bin/python || $(PYTHON) -m venv $(VLLM_OMNI)
+	$(VLLM_OMNI)/bin/python -m pip install --quiet --upgrade pip
+	$(VLLM_OMNI)/bin/python -m pip install --quiet torch==2.13.0
+	$(VLLM_OMNI)/bin/python -m pip install --quiet --requirement tests/vllm_omni/requirements.txt --editable '.[worker]'
+	$(VLLM_OMNI)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec triton
+	$(VLLM_OMNI)/bin/python -m pip install --quiet --no-deps torchvision==0.28.0
 	touch $@
 
 test-browser: install  ## The dashboard in a real Chromium, which is installed where we may
@@ -85,4 +96,4 @@ lock: install  ## Write the exact versions of this environment to constraints.tx
 	$(BIN)/python -m pip freeze --exclude-editable | grep -v '^omni-jobs' | sed -E 's/(torch==[0-9.]+)\+cpu/\1/' > constraints.txt
 
 clean:  ## Remove the environment and all data
-	rm -rf $(VENV) $(VLLM) .omni build dist *.egg-info
+	rm -rf $(VENV) $(VLLM) $(VLLM_OMNI) .omni build dist *.egg-info

@@ -33,6 +33,7 @@ class VllmOmniClient:
 
     Raises:
         Misconfigured: vLLM-Omni is not installed, or is not the version that this is written for.
+        EngineUnavailable: it does not start.
     """
 
     def __init__(self, options: Mapping[str, Any]) -> None:
@@ -44,9 +45,12 @@ class VllmOmniClient:
         self._thread.start()
         try:
             self._omni = kind(**options)
-        except BaseException:
+        except Exception as error:
             self._stop()
-            raise
+            raise EngineUnavailable(
+                f"vLLM-Omni does not start: {type(error).__name__}: {error}",
+                remedy="Its log says more. It runs on CUDA, ROCm, NPU, XPU or MUSA; it has no platform for a CPU.",
+            ) from error
 
     def submit(self, request: OmniDiffusionRequest) -> Future[Any]:
         """Hand a request over; the future holds vLLM-Omni's last output, and cancelling it calls the request off.
