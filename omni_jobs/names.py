@@ -80,10 +80,13 @@ KEY_PATTERNS: dict[str, str] = {
     "queued_count": "queued",
     # String: what a claim with this nonce was given, for a repeated call after a lost answer.
     "claimed": "claimed:%s",
-    # Sorted set of delivery ids by next try, those given up, and the hash of one delivery.
+    # Sorted sets of delivery ids: what waits by its next try, what ended (delivered, given_up) by its end.
     "outbox": "outbox",
-    "dead_deliveries": "outbox:dead",
+    "ended_deliveries": "outbox:%s",
+    # Sorted set: an account's delivery ids in one state, by creation. Hash of one; list of its tries, JSON.
+    "deliveries": "deliveries:%s:%s",
     "delivery": "delivery:%s",
+    "delivery_tries": "tries:%s",
     # String: what an enhancer made of a prompt, by the digest of what it was made from.
     "revised": "revised:%s:%s",
     # List: an enhancer's answer to one question, JSON, for whoever waits.

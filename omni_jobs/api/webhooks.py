@@ -1,4 +1,4 @@
-"""Webhook endpoints with secrets of their own, and deliveries that were given up."""
+"""Webhook endpoints: URLs with a secret of their own, the events that they take, and test events."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from pydantic import HttpUrl
+from pydantic import Field, HttpUrl
 from starlette.responses import JSONResponse, Response
 
 from omni_jobs.api import problems
 from omni_jobs.api.service import Account, Served
-from omni_jobs.errors import NotFound
-from omni_jobs.schemas.job import Strict
+from omni_jobs.schemas.deliveries import DeliveryView
+from omni_jobs.schemas.job import Strict, WebhookEvent
 from omni_jobs.schemas.record import Record
 from omni_jobs.webhooks.addresses import split
 from omni_jobs.webhooks.endpoints import Endpoint, Endpoints
@@ -22,7 +22,13 @@ router = APIRouter(tags=["webhooks"])
 EndpointId = Annotated[str, Path(pattern=r"^whe_[0-9a-f]{1,64}$")]
 
 
-class NewEndpoint(Strict):
+class TakenEvents(Strict):
+    """The events that an endpoint takes, of those that a job asks for; all if absent."""
+
+    events: Annotated[tuple[WebhookEvent, ...], Field(min_length=1)] | None = None
+
+
+class NewEndpoint(TakenEvents):
     """A URL that shall have a secret of its own."""
 
     url: HttpUrl
@@ -34,6 +40,7 @@ class EndpointView(Record):
     id: str
     url: str
     created_at: datetime
+    events: list[WebhookEvent] | None = None
     disabled_at: datetime | None = None
     reason: str | None = None
     secret: str | None = None
@@ -45,23 +52,6 @@ class EndpointList(Record):
     endpoints: list[EndpointView]
 
 
-class DeadDelivery(Record):
-    """A webhook that was given up; it is kept for 30 days."""
-
-    id: str
-    job_id: str
-    type: str
-    url: str
-    tries: int
-    error: str | None = None
-
-
-class DeadDeliveries(Record):
-    """Deliveries given up, newest first."""
-
-    deliveries: list[DeadDelivery]
-
-
 @router.get("/v1/webhooks", response_model=EndpointList, responses=problems.documented())
 async def endpoints(account: Account, service: Served) -> Response:
     """The endpoints that have a secret of their own, or are disabled."""
@@ -71,18 +61,25 @@ async def endpoints(account: Account, service: Served) -> Response:
 
 @router.post("/v1/webhooks", status_code=201, response_model=EndpointView, responses=problems.documented(413))
 async def register(account: Account, service: Served, endpoint: NewEndpoint) -> Response:
-    """Give a URL a secret of its own; one that was disabled is enabled again."""
+    """Give a URL a secret of its own. One that has a secret keeps it, takes these events, and is enabled again."""
     url = str(endpoint.url)
     split(url)
-    made = await asyncio.to_thread(Endpoints(service.store).register, account, url)
-    return JSONResponse(_view(made, with_secret=True), 201)
+    made, is_new = await asyncio.to_thread(Endpoints(service.store).register, account, url, endpoint.events)
+    return _shown(made, 201, with_secret=is_new)
+
+
+@router.patch("/v1/webhooks/{endpoint_id}", response_model=EndpointView, responses=problems.documented(404, 413))
+async def change(account: Account, service: Served, endpoint_id: EndpointId, wanted: TakenEvents) -> Response:
+    """Say which events an endpoint takes from now on; those that wait already are still sent."""
+    changed = await asyncio.to_thread(Endpoints(service.store).take_events, account, endpoint_id, wanted.events)
+    return _shown(changed)
 
 
 @router.post("/v1/webhooks/{endpoint_id}/rotate", response_model=EndpointView, responses=problems.documented(404))
 async def rotate(account: Account, service: Served, endpoint_id: EndpointId) -> Response:
     """A new secret; for 24 hours messages carry a signature of the old one as well."""
     changed = await asyncio.to_thread(Endpoints(service.store).rotate, account, endpoint_id)
-    return JSONResponse(_view(changed, with_secret=True))
+    return _shown(changed, with_secret=True)
 
 
 @router.delete("/v1/webhooks/{endpoint_id}", status_code=204, responses=problems.documented(404))
@@ -92,30 +89,27 @@ async def forget(account: Account, service: Served, endpoint_id: EndpointId) -> 
     return Response(status_code=204)
 
 
-@router.get("/v1/webhook_deliveries/dead", response_model=DeadDeliveries, responses=problems.documented())
-async def dead(account: Account, service: Served) -> Response:
-    """Webhooks that were given up after their last try."""
-    found = await asyncio.to_thread(service.store.dead_deliveries)
-    rows = [
-        DeadDelivery(
-            id=one.id, job_id=one.job_id, type=one.type, url=one.url, tries=one.tries, error=one.error
-        ).model_dump(exclude_none=True)
-        for one in found
-        if one.account == account
-    ]
-    return JSONResponse({"deliveries": rows})
+@router.post(
+    "/v1/webhooks/{endpoint_id}/test",
+    status_code=202,
+    response_model=DeliveryView,
+    responses=problems.documented(404),
+)
+async def test(account: Account, service: Served, endpoint_id: EndpointId) -> Response:
+    """Send a signed test event, once; `GET /v1/webhook_deliveries/{id}` tells what came of it."""
+
+    def post() -> DeliveryView:
+        endpoint = Endpoints(service.store).get(account, endpoint_id)
+        return service.store.delivery(account, service.store.post_test(account, endpoint.url))[0]
+
+    sent = await asyncio.to_thread(post)
+    headers = {"location": f"/v1/webhook_deliveries/{sent.id}"}
+    return JSONResponse(sent.model_dump(mode="json", exclude_none=True), 202, headers)
 
 
-@router.post("/v1/webhook_deliveries/{delivery_id}/replay", status_code=202, responses=problems.documented(404))
-async def replay(
-    account: Account, service: Served, delivery_id: Annotated[str, Path(pattern=r"^evt_[0-9a-f]{1,64}_\d{1,9}$")]
-) -> Response:
-    """Send a webhook that was given up again, from the first try on."""
-    found = await asyncio.to_thread(service.store.dead_deliveries, 10_000)
-    if not any(one.id == delivery_id and one.account == account for one in found):
-        raise NotFound(f"There is no dead delivery {delivery_id}.", field="delivery_id", value=delivery_id)
-    await asyncio.to_thread(service.store.settle_delivery, delivery_id, "replay")
-    return Response(status_code=202)
+def _shown(endpoint: Endpoint, status: int = 200, *, with_secret: bool = False) -> Response:
+    headers = {"cache-control": "no-store"} if with_secret else None
+    return JSONResponse(_view(endpoint, with_secret=with_secret), status, headers)
 
 
 def _view(endpoint: Endpoint, *, with_secret: bool = False) -> dict[str, object]:

@@ -1,5 +1,5 @@
-"""Webhooks from the command line: what a receiver's author needs (`secret`, `verify`, `listen`), and what an
-operator needs when receivers were down (`dead`, `replay`). The last two talk to Redis, as workers do."""
+"""Webhooks from the command line: what a receiver's author needs (`secret`, `verify`, `listen`), beside what an
+operator needs (`cli/deliveries.py`)."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ import click
 
 from omni_jobs.cli import show
 from omni_jobs.cli.context import Cli, command
-from omni_jobs.cli.workers import opened_store
+from omni_jobs.cli.deliveries import log, replay, test
 from omni_jobs.errors import Forbidden
-from omni_jobs.names import DEFAULT_ACCOUNT
 from omni_jobs.signing_secret import webhook_secret
 from omni_jobs.webhooks import verify
 
-#: Looked through for those that a replay asks for.
-MOST_DEAD = 10_000
 #: A message holds one job; whatever is larger is none of ours.
 LARGEST_BODY_BYTES = 2**20
 
 secret_option = click.option("--secret", help="Of the URL, if it has one of its own; default: the service's.")
-account_option = click.option("--account", default=DEFAULT_ACCOUNT, show_default=True)
 
 
 @click.group()
 def webhooks() -> None:
-    """Receive, check and send again what the service tells by webhook."""
+    """Receive, check, look up and send again what the service tells by webhook."""
+
+
+for one in (log, replay, test):
+    webhooks.add_command(one)
 
 
 @webhooks.command("secret")
@@ -75,55 +75,6 @@ def listen(cli: Cli, port: int, count: int | None, secret: str | None) -> None:
         click.echo(f"listening on http://127.0.0.1:{server.server_port}/", err=True)
         while left[0] != 0:
             server.handle_request()
-
-
-@webhooks.command()
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
-@account_option
-@command
-def dead(cli: Cli, limit: int, account: str) -> None:
-    """Messages that were given up after their last try, newest first."""
-    with opened_store(cli) as store:
-        found = [one for one in store.dead_deliveries(MOST_DEAD) if one.account == account][:limit]
-    if cli.as_json:
-        show.print_json(
-            [
-                {"id": one.id, "type": one.type, "url": one.url, "tries": one.tries, "error": one.error}
-                for one in found
-            ]
-        )
-        return
-    for one in found:
-        click.echo(f"{one.id} {one.type} to {one.url} after {one.tries} tries: {one.error}")
-
-
-@webhooks.command()
-@click.argument("deliveries", nargs=-1)
-@click.option("--all", "all_dead", is_flag=True, help="Every message given up that fits; without it, name them.")
-@click.option("--receiver", metavar="URL", help="Only those to this URL.")
-@click.option("--type", "event_type", help="Only those of this event, such as `job.succeeded`.")
-@account_option
-@command
-def replay(
-    cli: Cli,
-    deliveries: tuple[str, ...],
-    all_dead: bool,
-    receiver: str | None,
-    event_type: str | None,
-    account: str,
-) -> None:
-    """Send messages that were given up again, from the first try on, each with the id that it had."""
-    if bool(deliveries) == all_dead:
-        raise click.UsageError("Name deliveries (see `omni-jobs webhooks dead`), or give --all.")
-    with opened_store(cli) as store:
-        for one in store.dead_deliveries(MOST_DEAD):
-            fits = (
-                one.account == account
-                and one.url == (receiver or one.url)
-                and one.type == (event_type or one.type)
-            )
-            if fits and (all_dead or one.id in deliveries) and store.settle_delivery(one.id, "replay"):
-                click.echo(one.id)
 
 
 def receiver(secret: str, told: Callable[[dict[str, Any]], None]) -> type[BaseHTTPRequestHandler]:

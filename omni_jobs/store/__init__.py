@@ -11,6 +11,7 @@ from omni_jobs.store.allowances import Allowances
 from omni_jobs.store.attaching import Attaching
 from omni_jobs.store.batches import Batches
 from omni_jobs.store.connection import check_server, open_redis
+from omni_jobs.store.delivery_log import DeliveryFilter, DeliveryLog
 from omni_jobs.store.examining import Damage, Examining
 from omni_jobs.store.files import Files
 from omni_jobs.store.keyring import Keyring
@@ -28,6 +29,7 @@ __all__ = [
     "Claim",
     "Damage",
     "Delivery",
+    "DeliveryFilter",
     "FeedEntry",
     "JobStore",
     "Outcome",
@@ -44,6 +46,7 @@ class JobStore(
     Examining,
     Sweeping,
     Outbox,
+    DeliveryLog,
     Attaching,
     Batches,
     Files,

@@ -150,8 +150,9 @@ def event_of(account: str, job_id: str, sequence: int, line: bytes, job: Job | N
 
 def delivery_of(fields: Fields) -> Delivery:
     """A delivery from its hash; the job's hash in it is a JSON object of text fields."""
-    record = json.loads(fields["record"])
-    record |= {"request": fields["request"], "result": fields["result"] or "{}"}
+    record = json.loads(fields.get("record", "null"))
+    if record is not None:
+        record |= {"request": fields["request"], "result": fields["result"] or "{}"}
     return Delivery(
         id=fields["id"],
         account=fields["account"],
@@ -159,7 +160,7 @@ def delivery_of(fields: Fields) -> Delivery:
         sequence=int(fields["sequence"]),
         type=fields["type"],
         url=fields["url"],
-        job=job_of(record, record.get("progress")),
+        job=None if record is None else job_of(record, record.get("progress")),
         created_ms=int(fields["created_ms"]),
         tries=int(fields["tries"]),
         error=fields.get("error"),

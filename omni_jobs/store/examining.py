@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from omni_jobs.names import KEY_PATTERNS
+from omni_jobs.store.delivery_log import ENDED
 from omni_jobs.store.scripts import translated
 from omni_jobs.store.serving import Serving
 from omni_jobs.store.values import Ref
@@ -73,16 +74,17 @@ class Examining(Serving):
 
     def examine_outbox(self, *, mend: bool = False) -> list[Damage]:
         """Webhooks that are kept and would never be sent, or are due and gone."""
-        outbox, dead = self.keys("outbox"), self.keys("dead_deliveries")
-        named = self._ids(outbox) | self._ids(dead)
+        outbox = self.keys("outbox")
+        ended = [self.keys("ended_deliveries", state) for state in ENDED]
+        named = self._ids(outbox).union(*map(self._ids, ended))
         kept = {key.removeprefix(self.keys("delivery", "")) for key in self._scan("delivery")}
         found = []
         for one in sorted(kept ^ named):
             # Asked again, together: it may have been written or settled between the two readings.
-            exists, due, given_up = self._ask(
-                ("EXISTS", self.keys("delivery", one)), ("ZSCORE", outbox, one), ("ZSCORE", dead, one)
+            exists, due, *ends = self._ask(
+                ("EXISTS", self.keys("delivery", one)), *(("ZSCORE", index, one) for index in (outbox, *ended))
             )
-            if exists and due is None and given_up is None:
+            if exists and due is None and not any(ends):
                 found.append(Damage("delivery_forgotten", one, "a webhook that nobody would send", mend))
                 remedy: tuple[str | int, ...] = ("ZADD", outbox, "NX", 0, one)
             elif not exists and due is not None:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterator
-
-from omni_jobs.errors import InvalidRequest
 from omni_jobs.schemas import Job, Status
+from omni_jobs.store import paging
 from omni_jobs.store.reading import Reading
-from omni_jobs.store.scripts import translated
 
 #: Records looked at by one call with filters; its cursor then continues.
 SCAN_LIMIT = 1000
 CHUNK = 100
-
-Places = list[tuple[int, str]]
 
 
 class Listing(Reading):
@@ -33,18 +27,18 @@ class Listing(Reading):
         """Jobs, newest first, and a cursor if there are or may be more. Raises InvalidRequest for the cursor."""
         key = self.keys("status_jobs", account, status) if status else self.keys("account_jobs", account)
         found: list[Job] = []
-        seen: tuple[int, str] | None = None
+        seen: paging.Place | None = None
         scanned = 0
         # Without filters nearly every record is a hit, so no more are read than were asked for.
         size = CHUNK if model or tag else min(limit, CHUNK)
-        for chunk in self._members(key, _parse_cursor(cursor), size):
+        for chunk in paging.chunks(self.redis, key, paging.parse_cursor(cursor), size):
             jobs = self._find(account, [job_id for _, job_id in chunk])
             for place, job in zip(chunk, jobs, strict=True):
                 seen, scanned = place, scanned + 1
                 if job is not None and _matches(job, status, model, tag):
                     found.append(job)
                 if len(found) == limit or scanned == SCAN_LIMIT:
-                    return found, _cursor(*seen)
+                    return found, paging.cursor_of(seen)
         return found, None
 
     def count(
@@ -66,20 +60,6 @@ class Listing(Reading):
         (found,) = self._ask(("ZCARD", key))
         return int(found), None
 
-    def _members(self, key: str, before: tuple[int, str] | None, size: int) -> Iterator[Places]:
-        """Chunks of an index, newest first, below a place; equal times are ordered by id."""
-        highest, offset = ("+inf" if before is None else before[0]), 0
-        while True:
-            with translated():
-                found = self.redis.zrevrangebyscore(key, highest, "-inf", offset, size, withscores=True)
-            places = [(int(score), member.decode()) for member, score in found]
-            chunk = [place for place in places if before is None or place < before]
-            if chunk:
-                yield chunk
-            if len(places) < size:
-                return
-            offset += size
-
 
 def _matches(job: Job, status: Status | None, model: str | None, tag: str | None) -> bool:
     return (
@@ -91,24 +71,4 @@ def _matches(job: Job, status: Status | None, model: str | None, tag: str | None
 
 def cursor_after(job: Job) -> str:
     """The cursor of the page that follows a job."""
-    return _cursor(round(job.created_at.timestamp() * 1000), job.id)
-
-
-def _cursor(created_ms: int, job_id: str) -> str:
-    return base64.urlsafe_b64encode(f"{created_ms} {job_id}".encode()).decode().rstrip("=")
-
-
-def _parse_cursor(cursor: str | None) -> tuple[int, str] | None:
-    if cursor is None:
-        return None
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        created_ms, _, job_id = text.partition(" ")
-        return int(created_ms), job_id
-    except ValueError as error:
-        raise InvalidRequest(
-            f"`cursor`: {cursor!r} is not one of ours.",
-            field="cursor",
-            value=cursor,
-            remedy="Pass what the page before gave, or leave it out.",
-        ) from error
+    return paging.cursor_of((round(job.created_at.timestamp() * 1000), job.id))

@@ -5,16 +5,15 @@ At least once, one id per event.
 
 from __future__ import annotations
 
+from omni_jobs.names import new_id
+from omni_jobs.schemas.deliveries import TEST, Attempt
 from omni_jobs.store.codec import delivery_of, fields_of
 from omni_jobs.store.core import StoreCore
 from omni_jobs.store.values import Delivery, Outcome
 
-#: A delivery that was given up can be replayed for so long.
-DEAD_TTL_SECONDS = 30 * 24 * 3600
-
 
 class Outbox(StoreCore):
-    """Deliveries due, settled, given up, replayed."""
+    """Deliveries due and settled."""
 
     def take_deliveries(self, limit: int = 20, lease_seconds: float = 60.0) -> list[Delivery]:
         """Deliveries whose time has come, oldest first; each comes again after the lease unless it is settled."""
@@ -27,23 +26,23 @@ class Outbox(StoreCore):
         outcome: Outcome,
         *,
         delay_seconds: float = 0.0,
-        error: str | None = None,
+        attempt: Attempt | None = None,
     ) -> bool:
-        """Ends (`delivered`, `dead`) or postpones a delivery; False if it is gone.
+        """Ends (`delivered`, `given_up`) or postpones a delivery; False if it is gone or has ended.
 
-        `later` counts the try, `untried` gives it back, `replay` begins to count anew; each after the delay.
+        `later` counts the try, `untried` gives it back; each after the delay. `attempt` goes into the log.
         """
         arguments = {
             "id": delivery_id,
             "outcome": outcome,
             "delay_ms": round(delay_seconds * 1000),
-            "error": None if error is None else error[:500],
-            "dead_ttl_ms": DEAD_TTL_SECONDS * 1000,
+            "attempt": attempt and attempt.model_dump_json(exclude_none=True),
+            "error": attempt and attempt.error,
         }
         return bool(self.scripts.run("settle_delivery", arguments))
 
-    def dead_deliveries(self, limit: int = 100) -> list[Delivery]:
-        """Deliveries that were given up, newest first."""
-        (ids,) = self._ask(("ZREVRANGE", self.keys("dead_deliveries"), 0, limit - 1))
-        hashes = self._ask(*(("HGETALL", self.keys("delivery", one.decode())) for one in ids))
-        return [delivery_of(fields_of(found)) for found in hashes if found]
+    def post_test(self, account: str, url: str) -> str:
+        """Puts a test event for a URL into the outbox; the id of its delivery."""
+        delivery_id = new_id("tst")
+        self.scripts.run("post_test", {"id": delivery_id, "account": account, "url": url, "type": TEST})
+        return delivery_id

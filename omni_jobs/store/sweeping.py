@@ -9,6 +9,7 @@ import secrets
 from collections import Counter
 from typing import Any
 
+from omni_jobs.schemas.deliveries import DeliveryState
 from omni_jobs.store.fleet import Fleet
 from omni_jobs.store.scripts import translated
 from omni_jobs.store.values import Reconciled, Ref, Ring
@@ -56,7 +57,7 @@ class Sweeping(Fleet):
             ("ZCARD", keys("delayed")),
             ("ZCARD", keys("leases")),
             ("ZCARD", keys("outbox")),
-            ("ZCARD", keys("dead_deliveries")),
+            ("ZCARD", keys("ended_deliveries", DeliveryState.GIVEN_UP)),
             ("TIME",),
         )
         now_ms = self.scripts.clock_ms or int(clock[0]) * 1000 + int(clock[1]) // 1000

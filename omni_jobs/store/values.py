@@ -76,12 +76,15 @@ class FeedEntry:
     event: Event
 
 
-Outcome = Literal["delivered", "later", "untried", "dead", "replay"]
+Outcome = Literal["delivered", "later", "untried", "given_up"]
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """An event due to a webhook. `job` is its state when the event happened; `tries` counts this one."""
+    """An event due to a webhook. `tries` counts this one.
+
+    `job` is its state when the event happened; None for a test event.
+    """
 
     id: str
     account: str
@@ -89,7 +92,7 @@ class Delivery:
     sequence: int
     type: str
     url: str
-    job: Job
+    job: Job | None
     created_ms: int
     tries: int
     error: str | None = None

@@ -19,7 +19,8 @@ REFUSALS = frozenset({400, 401, 403, 404, 405, 410, 411, 413, 415})
 
 async def send_copy(delivery: Delivery, objects: ObjectStore, sender: Sender) -> Answer:
     """Sends the bytes of one output. Raises StorageUnavailable."""
-    targets, artifacts = delivery.job.request.copies, delivery.job.artifacts
+    job = delivery.job
+    targets, artifacts = ((), ()) if job is None else (job.request.copies, job.artifacts)
     if delivery.sequence >= min(len(targets), len(artifacts)):
         return Answer(None, "there is no such output", is_refused=True)
     target, artifact = targets[delivery.sequence], artifacts[delivery.sequence]

@@ -22,9 +22,10 @@ from omni_jobs.errors import OmniJobsError, Unavailable
 from omni_jobs.lifeline import end_with_input
 from omni_jobs.logs import configure_logs
 from omni_jobs.object_links import Links, open_objects
+from omni_jobs.schemas.deliveries import TEST, Attempt
 from omni_jobs.settings import Settings, load_settings
 from omni_jobs.signing_secret import webhook_secret
-from omni_jobs.store import Delivery, JobStore, connect
+from omni_jobs.store import Delivery, JobStore, Outcome, connect
 from omni_jobs.webhooks.addresses import parse_allowed, split
 from omni_jobs.webhooks.copies import COPY, send_copy
 from omni_jobs.webhooks.endpoints import Endpoints
@@ -41,6 +42,8 @@ IN_FLIGHT = 256
 CHUNK = 100
 IDLE_SECONDS = 0.1
 TROUBLE_SECONDS = 1.0
+#: What is told of a try that failed, at most.
+ERROR_CHARACTERS = 300
 #: A delivery whose courier died comes again so long after its try must have ended.
 LEASE_MARGIN_SECONDS = 30.0
 #: How long the links in an event are good: a receiver may read it late.
@@ -107,7 +110,7 @@ class Courier:
 
     async def _deliver(self, delivery: Delivery, place: str) -> None:
         answer = Answer(None, "the courier stopped")
-        began = time.monotonic()
+        at, began = datetime.now(UTC), time.monotonic()
         try:
             answer = await self._try(delivery)
         except OmniJobsError as error:
@@ -119,13 +122,16 @@ class Courier:
         finally:
             self._gates.leave(place, answer)
             self._room.release()
-        verdict = judge_answer(answer, delivery.tries, self._waits, random.random())
+        said = answer.error[:ERROR_CHARACTERS] or None
+        duration_ms = round((time.monotonic() - began) * 1000)
+        attempt = Attempt(at=at, duration_ms=duration_ms, status=answer.status, error=said)
+        waits = () if delivery.type == TEST else self._waits
+        verdict = judge_answer(answer, delivery.tries, waits, random.random())
         LOG.info(
-            "webhook", kind=delivery.type, id=delivery.id, job=delivery.job_id, to=place, status=answer.status,
-            outcome=verdict.outcome, tries=delivery.tries, error=answer.error or None,
-            ms=round((time.monotonic() - began) * 1000),
+            "webhook", kind=delivery.type, id=delivery.id, job=delivery.job_id or None, to=place,
+            status=answer.status, outcome=verdict.outcome, tries=delivery.tries, error=said, ms=duration_ms,
         )  # fmt: skip
-        await self._settle(delivery, verdict.outcome, verdict.wait_seconds, answer.error or None)
+        await self._settle(delivery, verdict.outcome, verdict.wait_seconds, attempt)
 
     async def _try(self, delivery: Delivery) -> Answer:
         if delivery.type == COPY:
@@ -142,15 +148,17 @@ class Courier:
             await asyncio.to_thread(self._endpoints.disable, delivery.account, delivery.url, reason)
         return answer
 
-    async def _settle(self, delivery: Delivery, outcome: str, seconds: float, error: str | None = None) -> None:
+    async def _settle(
+        self, delivery: Delivery, outcome: Outcome, seconds: float, attempt: Attempt | None = None
+    ) -> None:
         while True:
             try:
                 await asyncio.to_thread(
                     self._store.settle_delivery,
                     delivery.id,
-                    outcome,  # type: ignore[arg-type]
+                    outcome,
                     delay_seconds=seconds,
-                    error=error,
+                    attempt=attempt,
                 )
             except Unavailable as trouble:
                 LOG.warning("outbox does not answer", error=str(trouble))

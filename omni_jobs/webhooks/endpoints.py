@@ -5,10 +5,13 @@ Registered by the API; the courier reads it before each try and disables a URL t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from omni_jobs.errors import NotFound
 from omni_jobs.names import new_id
+from omni_jobs.schemas.job import WebhookEvent
 from omni_jobs.schemas.record import Record
 from omni_jobs.store import JobStore
 from omni_jobs.store.scripts import translated
@@ -19,11 +22,12 @@ ROTATION = timedelta(hours=24)
 
 
 class Endpoint(Record):
-    """One URL of one account. `secrets` holds the present one first."""
+    """One URL of one account. `secrets` holds the present one first; `events` are those it takes, all if None."""
 
     id: str
     url: str
     created_at: datetime
+    events: tuple[WebhookEvent, ...] | None = None
     secrets: tuple[str, ...] = ()
     rotated_at: datetime | None = None
     disabled_at: datetime | None = None
@@ -58,24 +62,42 @@ class Endpoints:
         for one in self.all(account):
             if one.id == endpoint_id:
                 return one
-        raise NotFound(f"There is no webhook endpoint {endpoint_id}.", field="endpoint_id", value=endpoint_id)
+        raise _unknown(endpoint_id)
 
-    def register(self, account: str, url: str) -> Endpoint:
-        """Gives a URL a secret of its own; one that has one keeps it, and is enabled again."""
-        known = self.find(account, url) or _new(url)
-        secrets = known.secrets or (new_secret(),)
-        return self._keep(account, known, secrets=secrets, disabled_at=None, reason=None)
+    def register(
+        self, account: str, url: str, events: tuple[WebhookEvent, ...] | None = None
+    ) -> tuple[Endpoint, bool]:
+        """Gives a URL a secret of its own and says which events it takes; the bool says whether the secret is new.
+
+        A URL that has a secret keeps it, and is enabled again.
+        """
+        made = new_secret()
+
+        def enabled(known: Endpoint | None) -> Endpoint:
+            known = known or _new(url)
+            changes = {"secrets": known.secrets or (made,), "events": events, "disabled_at": None, "reason": None}
+            return known.model_copy(update=changes)
+
+        endpoint = self._change(account, url, enabled)
+        return endpoint, endpoint.secrets[0] == made
+
+    def take_events(self, account: str, endpoint_id: str, events: tuple[WebhookEvent, ...] | None) -> Endpoint:
+        """Which events an endpoint takes from now on. Raises NotFound."""
+        return self._change_known(account, endpoint_id, lambda known: known.model_copy(update={"events": events}))
 
     def rotate(self, account: str, endpoint_id: str) -> Endpoint:
         """A new secret; for a day the old one signs as well. Raises NotFound."""
-        known = self.get(account, endpoint_id)
-        secrets = (new_secret(), *known.secrets[:1])
-        return self._keep(account, known, secrets=secrets, rotated_at=datetime.now(UTC))
+
+        def rotated(known: Endpoint) -> Endpoint:
+            secrets = (new_secret(), *known.secrets[:1])
+            return known.model_copy(update={"secrets": secrets, "rotated_at": datetime.now(UTC)})
+
+        return self._change_known(account, endpoint_id, rotated)
 
     def disable(self, account: str, url: str, reason: str) -> None:
         """No further event is sent to this URL."""
-        known = self.find(account, url) or _new(url)
-        self._keep(account, known, disabled_at=datetime.now(UTC), reason=reason)
+        facts = {"disabled_at": datetime.now(UTC), "reason": reason}
+        self._change(account, url, lambda known: (known or _new(url)).model_copy(update=facts))
 
     def forget(self, account: str, endpoint_id: str) -> None:
         """Removes the row: the URL is signed for with the service's secret again. Raises NotFound."""
@@ -83,10 +105,27 @@ class Endpoints:
         with translated():
             self._store.redis.hdel(self._key(account), known.url)
 
-    def _keep(self, account: str, endpoint: Endpoint, **changes: object) -> Endpoint:
-        changed = endpoint.model_copy(update=changes)
+    def _change_known(self, account: str, endpoint_id: str, change: Callable[[Endpoint], Endpoint]) -> Endpoint:
+        def changed(known: Endpoint | None) -> Endpoint:
+            if known is None or known.id != endpoint_id:
+                raise _unknown(endpoint_id)
+            return change(known)
+
+        return self._change(account, self.get(account, endpoint_id).url, changed)
+
+    def _change(self, account: str, url: str, change: Callable[[Endpoint | None], Endpoint]) -> Endpoint:
+        """Writes a row anew from what it was; again, if another changed the account's rows meanwhile."""
+        place = self._key(account)
+
+        def write(pipeline: Any) -> Endpoint:
+            row = pipeline.hget(place, url)
+            changed = change(None if row is None else Endpoint.model_validate_json(row))
+            pipeline.multi()
+            pipeline.hset(place, url, changed.model_dump_json(exclude_none=True))
+            return changed
+
         with translated():
-            self._store.redis.hset(self._key(account), changed.url, changed.model_dump_json(exclude_none=True))
+            changed: Endpoint = self._store.redis.transaction(write, place, value_from_callable=True)
         return changed
 
     def _key(self, account: str) -> str:
@@ -95,3 +134,7 @@ class Endpoints:
 
 def _new(url: str) -> Endpoint:
     return Endpoint(id=new_id("whe"), url=url, created_at=datetime.now(UTC))
+
+
+def _unknown(endpoint_id: str) -> NotFound:
+    return NotFound(f"There is no webhook endpoint {endpoint_id}.", field="endpoint_id", value=endpoint_id)

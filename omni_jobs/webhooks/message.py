@@ -21,6 +21,10 @@ FOREIGN: dict[str, Callable[[Job, str], dict[str, Any]]] = {
 }
 
 
+#: What a test event says.
+TEST_MESSAGE = "This is a test: no job is meant."
+
+
 class WebhookData(Record):
     """`sequence` counts a job's events; a receiver ignores one that is lower than the highest it has seen.
 
@@ -42,6 +46,14 @@ class WebhookBody(Record):
 
 def body_of(delivery: Delivery, links: Links, base: str) -> bytes:
     """The bytes to sign and send. Links to outputs are made now, for the same event may be sent days later."""
+    if delivery.job is None:
+        return compact(
+            {
+                "type": delivery.type,
+                "timestamp": moment(delivery.created_ms).isoformat(),
+                "data": {"message": TEST_MESSAGE},
+            }
+        ).encode()
     request = delivery.job.request.model_copy(update={"images": (), "mask": None, "inputs": {}, "copies": ()})
     job = links.sign_all(delivery.job.model_copy(update={"request": request}), base)
     hook = job.request.webhook

@@ -61,7 +61,7 @@ def judge_answer(answer: Answer, tries: int, waits: Sequence[float], chance: flo
     if answer.is_success:
         return Verdict("delivered")
     if answer.is_refused or answer.status == GONE or tries > len(waits):
-        return Verdict("dead")
+        return Verdict("given_up")
     wait = waits[tries - 1] * (1 + JITTER * chance)
     asked = min(answer.retry_after_seconds or 0.0, MAX_RETRY_AFTER_SECONDS)
     return Verdict("later", max(wait, asked))

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -67,14 +68,31 @@ def test_what_was_given_up_is_listed_and_sent_again(omni: Run, data: Path) -> No
     refused = "http://127.0.0.1:9/hook"
     with Client(read_service(data)["redis_url"]) as client:
         client.wait(client.submit(model="sim", prompt="a fox", webhook={"url": refused}))
-    listed: list[dict[str, str]] = []
+    given_up = ("webhooks", "log", "--state", "given_up", "--receiver", refused, "--json")
+    listed: list[dict[str, Any]] = []
     for _ in range(200):
-        listed = json.loads(omni("webhooks", "dead", "--json").stdout)
+        listed = json.loads(omni(*given_up).stdout)
         if any(one["type"] == "job.succeeded" for one in listed):
             break
     (ended,) = (one for one in listed if one["type"] == "job.succeeded")
     assert ended["url"] == refused
+    assert "may not be reached" in ended["attempts"][0]["error"]
+    shown = omni("webhooks", "log", "--job", ended["job_id"]).stdout
+    assert re.search(rf"{ended['id']} +job.succeeded +given_up +1 ", shown)
     assert omni("webhooks", "replay").returncode == 2
     assert omni("webhooks", "replay", "--all", "--type", "job.failed").stdout == ""
+    assert omni("webhooks", "replay", "--since", "1h", "--until", "2000-01-01").stdout == ""
     sent = omni("webhooks", "replay", "--all", "--receiver", refused, "--type", "job.succeeded").stdout
     assert sent.split() == [ended["id"]]
+
+
+def test_a_test_event_says_what_the_receiver_answered(omni: Run, data: Path) -> None:
+    refused = "http://127.0.0.1:9/hook"
+    service = read_service(data)["api_url"]
+    made = httpx.post(f"{service}/v1/webhooks", json={"url": refused}).json()
+    for name in (made["id"], refused):
+        told = omni("webhooks", "test", name)
+        assert told.returncode != 0
+        assert "did not take the test event" in told.stderr
+        assert "may not be reached" in told.stderr
+    assert "no webhook endpoint" in omni("webhooks", "test", "whe_1").stderr

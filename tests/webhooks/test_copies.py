@@ -15,6 +15,8 @@ from omni_jobs.errors import InvalidRequest
 from omni_jobs.names import artifact_id
 from omni_jobs.schemas import Artifact, Job, Status, parse_job
 from omni_jobs.schemas.copies import CopyTarget
+from omni_jobs.schemas.deliveries import DeliveryState, DeliveryView
+from omni_jobs.store import DeliveryFilter
 from storage import LocalStore
 from tests.api.conftest import job_body, picture
 from tests.servers.scripted import Answer
@@ -22,6 +24,10 @@ from tests.webhooks.receiver import receiving
 from tests.webhooks.test_courier import Office, office
 
 __all__ = ["office"]
+
+
+def given_up(office: Office) -> list[DeliveryView]:
+    return office.store.deliveries("default", DeliveryFilter(state=DeliveryState.GIVEN_UP))[0]
 
 
 def s3(version: str) -> Any:
@@ -74,8 +80,8 @@ def test_a_link_that_is_refused_is_given_up_and_can_be_told(office: Office) -> N
     with receiving(lambda _: Answer(403, b"Request has expired")) as bucket:
         job = run_job(office, [{"url": bucket.url}])
         with office.courier(bucket):
-            bucket.until(office.store.dead_deliveries)
-    (dead,) = office.store.dead_deliveries()
+            bucket.until(lambda: given_up(office))
+    (dead,) = given_up(office)
     assert (dead.job_id, dead.type) == (job.id, "output.copy")
     assert "Request has expired" in (dead.error or "")
     assert len(bucket.requests) == 1
@@ -90,7 +96,7 @@ def test_nothing_is_sent_before_or_without_success_nor_to_private_addresses(offi
         assert office.store.stats()["deliveries"] == 0
         run_job(office, [{"url": private.url}])
         with office.courier(bucket):
-            bucket.until(office.store.dead_deliveries)
+            bucket.until(lambda: given_up(office))
         assert (bucket.requests, private.requests) == ([], [])
 
 

@@ -134,16 +134,20 @@ def test_a_courier_that_is_killed_loses_nothing(office: Office) -> None:
 
 def test_what_may_not_be_reached_is_given_up_at_once_and_can_be_replayed(office: Office) -> None:
     with receiving(secret=office.secret) as receiver, api(office.folder, **office.settings) as url:
-        office.run_job(receiver)
+        job = office.run_job(receiver)
         with office.courier():
             receiver.until(lambda: office.store.stats()["dead_deliveries"] == len(EVENTS))
         assert receiver.requests == []
-        dead = httpx.get(f"{url}/v1/webhook_deliveries/dead").json()["deliveries"]
-        assert all("may not be reached" in one["error"] for one in dead)
-        for one in dead:
-            assert httpx.post(f"{url}/v1/webhook_deliveries/{one['id']}/replay").status_code == 202
+        found = httpx.get(f"{url}/v1/webhook_deliveries", params={"state": "given_up", "job_id": job.id}).json()
+        assert {one["type"] for one in found["deliveries"]} == set(EVENTS)
+        assert all("may not be reached" in one["attempts"][0]["error"] for one in found["deliveries"])
+        first, *rest = [one["id"] for one in found["deliveries"]]
+        again = f"{url}/v1/webhook_deliveries"
+        assert httpx.post(f"{again}/{first}/replay").json() == {"ids": [first]}
+        assert httpx.post(f"{again}/replay", json={"state": "given_up"}).json() == {"ids": rest}
         with office.courier(receiver):
             receiver.until(lambda: len(receiver.accepted) == len(EVENTS))
+        assert set(receiver.accepted) == {first, *rest}
 
 
 def test_an_endpoint_has_its_own_secret_keeps_the_old_one_for_a_while_and_ends_with_410(office: Office) -> None:

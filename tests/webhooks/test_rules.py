@@ -57,7 +57,7 @@ def test_the_default_schedule_is_ten_tries_in_three_days() -> None:
     down = Answer(503)
     verdicts = [judge_answer(down, tries, waits, 0.0) for tries in range(1, 11)]
     assert [verdict.wait_seconds for verdict in verdicts[:9]] == list(waits)
-    assert verdicts[9].outcome == "dead"
+    assert verdicts[9].outcome == "given_up"
 
 
 @given(
@@ -74,7 +74,7 @@ def test_whatever_a_receiver_says_a_delivery_ends_or_waits_in_bounds(
     if status is not None and 200 <= status < 300:
         assert verdict.outcome == "delivered"
     elif status == 410 or tries > 3:
-        assert verdict.outcome == "dead"
+        assert verdict.outcome == "given_up"
     else:
         assert verdict.outcome == "later"
         assert waits[tries - 1] <= verdict.wait_seconds <= max(waits[tries - 1] * 1.1, 24 * 3600)

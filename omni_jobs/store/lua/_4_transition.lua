@@ -13,21 +13,6 @@ local KEPT = {
 -- What a result is made of; each is JSON text.
 local RESULT_PARTS = {'artifacts', 'enhancement', 'error', 'sharing', 'timings'}
 
-local function wants(hook, type)
-  for _, wanted in ipairs(hook.events) do
-    if wanted == type then return true end
-  end
-  return false
-end
-
-local function add_delivery(job, hook, id, type, sequence)
-  redis.call('HSET', key('delivery', id), 'id', id, 'account', job.account, 'job_id', job.id, 'type', type,
-    'sequence', sequence, 'url', hook.url, 'created_ms', ms(now), 'tries', 0, 'record', cjson.encode(job),
-    'request', redis.call('GET', key('request', job.account, job.id)),
-    'result', redis.call('GET', key('result', job.account, job.id)) or '')
-  redis.call('ZADD', key('outbox'), ms(now), id)
-end
-
 -- Appends durable events; `sequence` in the record follows. Each event is {type, data}.
 local function append_events(job, events)
   for _, event in ipairs(events) do
@@ -41,7 +26,7 @@ end
 -- Copies of the outputs to their customer's own links; the courier reads from the request how.
 local function add_copies(job)
   for place, url in ipairs(cjson.decode(job.copies)) do
-    add_delivery(job, {url = url}, 'cpy_' .. string.sub(job.id, 5) .. '_' .. (place - 1), 'output.copy', place - 1)
+    add_delivery(job, url, 'cpy_' .. string.sub(job.id, 5) .. '_' .. (place - 1), 'output.copy', place - 1)
   end
 end
 
@@ -50,7 +35,9 @@ local function announce(job, events)
     local hook = cjson.decode(job.webhook)
     for _, event in ipairs(events) do
       local id = 'evt_' .. string.sub(job.id, 5) .. '_' .. event.sequence
-      if wants(hook, event[1]) then add_delivery(job, hook, id, event[1], event.sequence) end
+      if wants(hook, event[1]) and endpoint_takes(job.account, hook.url, event[1]) then
+        add_delivery(job, hook.url, id, event[1], event.sequence)
+      end
     end
   end
   if job.copies and job.status == 'succeeded' then add_copies(job) end

@@ -27,11 +27,11 @@ if args.has_preview then
 end
 if args.has_progress and found[3] and now - number(found[4]) >= PROGRESS_HOOK_MS then
   local hook = cjson.decode(found[3])
-  if wants(hook, 'job.progress') then
+  if wants(hook, 'job.progress') and endpoint_takes(args.account, hook.url, 'job.progress') then
     redis.call('HSET', record, 'hooked_ms', ms(now))
     local job = load_job(args.account, args.id)
     job.progress = ARGV[4]
-    add_delivery(job, hook, 'evt_' .. string.sub(job.id, 5) .. '_p' .. ms(now), 'job.progress', 0)
+    add_delivery(job, hook.url, 'evt_' .. string.sub(job.id, 5) .. '_p' .. ms(now), 'job.progress', 0)
   end
 end
 if args.has_progress or args.has_preview then

@@ -1,25 +1,29 @@
--- Ends or postpones a delivery. args: id, outcome (delivered, later, untried, dead or replay), delay_ms, error,
--- dead_ttl_ms. `untried` gives the try back: the courier took the delivery and did not send it.
--- Replies 1, or 0 if there is no such delivery.
+-- Ends or postpones a delivery that was taken. args: id, outcome (delivered, given_up, later or untried), delay_ms,
+-- error, attempt (a try's line in the log, JSON). `untried` gives the try back: the courier did not send it.
+-- Replies 1, or 0 if there is no such delivery, or another courier ended it.
 local delivery = key('delivery', args.id)
 if redis.call('EXISTS', delivery) == 0 then return 0 end
-if args.outcome == 'delivered' then
-  redis.call('ZREM', key('outbox'), args.id)
-  redis.call('ZREM', key('dead_deliveries'), args.id)
-  redis.call('DEL', delivery)
+local known = redis.call('HMGET', delivery, 'account', 'type', 'state', 'is_deleted')
+if known[3] and known[3] ~= 'waiting' then return 0 end
+local is_last = args.outcome == 'delivered' or args.outcome == 'given_up'
+-- Progress is worth nothing later.
+if is_last and (known[4] or known[2] == 'job.progress') then
+  forget_delivery(args.id)
   return 1
 end
+if args.attempt then
+  redis.call('RPUSH', key('delivery_tries', args.id), args.attempt)
+  redis.call('LTRIM', key('delivery_tries', args.id), -KEPT_TRIES, -1)
+end
 if args.outcome == 'untried' then redis.call('HINCRBY', delivery, 'tries', -1) end
-if args.outcome == 'replay' then redis.call('HSET', delivery, 'tries', 0) end
-if args.error then redis.call('HSET', delivery, 'error', args.error) end
-if args.outcome == 'dead' then
-  redis.call('ZREM', key('outbox'), args.id)
-  redis.call('ZREMRANGEBYSCORE', key('dead_deliveries'), '-inf', ms(now - args.dead_ttl_ms))
-  redis.call('ZADD', key('dead_deliveries'), ms(now), args.id)
-  redis.call('PEXPIRE', delivery, ms(args.dead_ttl_ms))
+if args.outcome == 'delivered' then
+  redis.call('HDEL', delivery, 'error')
+elseif args.error then
+  redis.call('HSET', delivery, 'error', args.error)
+end
+if is_last then
+  end_delivery(args.id, known[1] or '', args.outcome)
 else
-  redis.call('ZREM', key('dead_deliveries'), args.id)
-  redis.call('PERSIST', delivery)
-  redis.call('ZADD', key('outbox'), ms(now + number(args.delay_ms)), args.id)
+  move_delivery(args.id, 'waiting', ms(now + number(args.delay_ms)))
 end
 return 1
