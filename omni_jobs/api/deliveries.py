@@ -113,7 +113,7 @@ async def get(request: Request, account: Account, service: Served, delivery_id: 
 
 
 @router.post(
-    "/v1/webhook_deliveries/replay",
+    "/v1/webhook_replays",
     status_code=202,
     response_model=Replayed,
     responses=problems.documented(404, 413),

@@ -7,6 +7,7 @@ What depends on the model (sizes, steps, parameter names) is checked against its
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -50,9 +51,12 @@ WebhookEvent = Literal[
 ]
 
 
+_NUMBER = re.compile(r"[-+ .\d]+")
+
+
 def _no_number(given: Any) -> Any:
     # pydantic would take seconds or milliseconds, whichever looks likelier.
-    if isinstance(given, int | float) or (isinstance(given, str) and given.strip("-+ .").isdecimal()):
+    if isinstance(given, int | float) or (isinstance(given, str) and _NUMBER.fullmatch(given)):
         raise ValueError(f"{given!r} is a number; write the time as 2026-01-31T12:00:00Z.")
     return given
 

@@ -142,9 +142,8 @@ def test_what_may_not_be_reached_is_given_up_at_once_and_can_be_replayed(office:
         assert {one["type"] for one in found["deliveries"]} == set(EVENTS)
         assert all("may not be reached" in one["attempts"][0]["error"] for one in found["deliveries"])
         first, *rest = [one["id"] for one in found["deliveries"]]
-        again = f"{url}/v1/webhook_deliveries"
-        assert httpx.post(f"{again}/{first}/replay").json() == {"ids": [first]}
-        assert httpx.post(f"{again}/replay", json={"state": "given_up"}).json() == {"ids": rest}
+        assert httpx.post(f"{url}/v1/webhook_deliveries/{first}/replay").json() == {"ids": [first]}
+        assert httpx.post(f"{url}/v1/webhook_replays", json={"state": "given_up"}).json() == {"ids": rest}
         with office.courier(receiver):
             receiver.until(lambda: len(receiver.accepted) == len(EVENTS))
         assert set(receiver.accepted) == {first, *rest}

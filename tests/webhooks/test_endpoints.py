@@ -104,11 +104,9 @@ def test_a_range_of_time_is_sent_again_with_the_same_ids_and_bodies(office: Offi
         rest = door.get("/v1/webhook_deliveries", params={"job_id": job.id, "cursor": log["cursor"]}).json()
         ids = [one["id"] for one in (*log["deliveries"], *rest["deliveries"])]
         assert set(ids) == set(before)
-        assert (
-            door.post("/v1/webhook_deliveries/replay", json={"until": "2100-01-01T00:00:00Z"}).status_code == 400
-        )
+        assert door.post("/v1/webhook_replays", json={"until": "2100-01-01T00:00:00Z"}).status_code == 400
         since = job.created_at.isoformat()
-        assert door.post("/v1/webhook_deliveries/replay", json={"since": since}).json() == {"ids": ids}
+        assert door.post("/v1/webhook_replays", json={"since": since}).json() == {"ids": ids}
         receiver.until(lambda: len(receiver.requests) == 2 * len(EVENTS))
         receiver.until(lambda: office.store.stats()["deliveries"] == 0)
         assert receiver.accepted == before
