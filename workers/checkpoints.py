@@ -11,7 +11,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -23,11 +23,15 @@ from storage import StorageError
 from workers.engine_process import SpoolFile, write_spool
 from workers.leases import Lease
 from workers.objects import persist
-from workers.service import ALONE_AFTER_CRASHES, WorkerService
+
+if TYPE_CHECKING:
+    from workers.service import WorkerService
 
 log = structlog.get_logger(__name__)
 
 CONTENT_TYPE = "application/octet-stream"
+#: A checkpoint under which the engine process died so often is given up.
+SUSPECT_AFTER_CRASHES = 2
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class AttemptCheckpoints:
         known = self._stored.get(output)
         if known is None:
             return None
-        if known.crashes >= ALONE_AFTER_CRASHES:
+        if known.crashes >= SUSPECT_AFTER_CRASHES:
             self._hear_resumed(output, 0, f"the engine process died {known.crashes} times after it was taken up")
             return None
         try:

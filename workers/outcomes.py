@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from omni_jobs.errors import EngineUnavailable, OmniJobsError
+from omni_jobs.errors import EngineUnavailable, OmniJobsError, Poisoned
 from omni_jobs.schemas import Artifact, Enhancement, JobError, Sharing, Status
 from omni_jobs.store import Claim
+from workers.blame import blamed, is_poison
 from workers.engine_process import EngineLost, RequestDropped
 
 #: Pause in seconds before a failed attempt is tried again: doubled with each attempt spent, at most the second.
@@ -31,6 +32,8 @@ class Ending:
     not_before_ms: int | None = None
     count_attempt: bool = True
     crashed: bool = False
+    company: str | None = None
+    alone_crashes: int | None = None
     is_unexpected: bool = False
 
     def facts(self) -> dict[str, Any]:
@@ -45,6 +48,8 @@ class Ending:
             "not_before_ms",
             "count_attempt",
             "crashed",
+            "company",
+            "alone_crashes",
         )
         return {name: getattr(self, name) for name in names}
 
@@ -57,17 +62,14 @@ def ending_of(error: Exception, claim: Claim, *, worker: str, is_draining: bool)
     """The move for an attempt that raised.
 
     Innocents go back without spending an attempt: those whose worker drains, and those whose engine process died
-    outside their batch. A retryable fault spends one and waits; anything else is the job's own failure.
+    outside their batch, or in a batch with others. A retryable fault spends one and waits; anything else is the
+    job's own failure.
     """
     is_innocent = isinstance(error, RequestDropped | EngineLost) or getattr(error, "retryable", False)
     if isinstance(error, RequestDropped) or (is_draining and is_innocent):
         return Ending(Status.QUEUED, "worker is draining" if is_draining else "dropped", count_attempt=False)
     if isinstance(error, EngineLost):
-        if not error.blamed:
-            return Ending(Status.QUEUED, "engine process died beside it", count_attempt=False)
-        said = "The engine process died while this job was in the executing batch."
-        told = _job_error(EngineUnavailable(said), claim, worker)
-        return Ending(Status.QUEUED, "engine process died", error=told, crashed=True)
+        return _after_a_crash(error, claim, worker)
     if isinstance(error, EngineUnavailable):
         return Ending(Status.QUEUED, "engine is not ready", not_before_ms=_later(1.0), count_attempt=False)
     if isinstance(error, OmniJobsError):
@@ -78,6 +80,33 @@ def ending_of(error: Exception, claim: Claim, *, worker: str, is_draining: bool)
         return Ending(Status.FAILED, error.code, error=told)
     told = _job_error(OmniJobsError(f"The worker failed: {type(error).__name__}: {error}"), claim, worker)
     return Ending(Status.FAILED, told.code, error=told, is_unexpected=True)
+
+
+def _after_a_crash(error: EngineLost, claim: Claim, worker: str) -> Ending:
+    """Suspects go on in smaller company; one that crashes alone spends an attempt, and is poison before long."""
+    if not error.blamed:
+        return Ending(Status.QUEUED, "engine process died beside it", count_attempt=False)
+    found, crashes = blamed(claim.job_id, error.batch), claim.crashes + 1
+    alone = claim.alone_crashes + found.was_alone
+    if found.was_alone and (is_poison(crashes, alone) or claim.spent >= claim.max_attempts):
+        told = Poisoned(
+            f"The engine process died {crashes} times with this job in the batch, {alone} of them with it alone. "
+            f"The last time it {error.cause}.",
+            remedy="Change the request, or look at the worker's log, before submitting it again.",
+        )
+        return Ending(Status.FAILED, told.code, error=_job_error(told, claim, worker), crashed=True)
+    others = len(error.batch) - 1
+    beside = f", beside {others} other{'s' * (others > 1)}" if others else ""
+    told = EngineUnavailable(f"The engine process {error.cause}; this job was in its batch{beside}.")
+    return Ending(
+        Status.QUEUED,
+        "engine process died" if found.was_alone else "engine process died in company",
+        error=_job_error(told, claim, worker),
+        count_attempt=found.was_alone,
+        crashed=True,
+        company=found.company,
+        alone_crashes=alone,
+    )
 
 
 def _job_error(error: OmniJobsError, claim: Claim, worker: str) -> JobError:

@@ -37,8 +37,6 @@ from workers.uploads import Uploads
 
 log = structlog.get_logger(__name__)
 
-#: A job whose device process died this often with it in the batch runs with no company. As in the store's scripts.
-ALONE_AFTER_CRASHES = 2
 #: The part of the grace in which a drain stores what is rendered; the rest of it is for handing back.
 UPLOADS_SHARE = 0.75
 
@@ -73,9 +71,7 @@ class WorkerService:
         self.is_closed = threading.Event()
         self._draining = threading.Event()
         self._drained_by = 0.0
-        self.slots = Slots(
-            settings.slots, settings.reserved_slots, lambda claim: claim.crashes >= ALONE_AFTER_CRASHES
-        )
+        self.slots = Slots(settings.slots, settings.reserved_slots)
         self.engine = self._make_engine(rows)
         self.loras = {row.name: open_folder(row, settings, self.spool / "loras") for row in rows}
         self.leases = Leases(self.store, self.id, settings.lease_seconds, lambda: self.engine.is_advancing)

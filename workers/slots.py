@@ -19,26 +19,26 @@ RESERVED_PRIORITY = 8
 
 @dataclass(frozen=True)
 class Room:
-    """What a slot may claim: jobs of at least this priority; `alone` also those that tolerate no company."""
+    """What a slot may claim: jobs of at least this priority; `alone` also suspects; with `company` only those."""
 
     min_priority: int
     alone: bool
     shapes: tuple[str, ...]
+    company: str | None = None
 
 
 class Slots:
-    """The slots of one worker. `must_be_alone` tells of a claim whether it tolerates company."""
+    """The slots of one worker. While a suspect runs here, only its company is claimed."""
 
-    def __init__(self, total: int, reserved: int, must_be_alone: Callable[[Claim], bool]) -> None:
+    def __init__(self, total: int, reserved: int) -> None:
         self.total = total
         self._reserved = min(reserved, total - 1)
-        self._must_be_alone = must_be_alone
         self._lock = threading.Lock()
         self._claiming = threading.Lock()
         self._looking = 0
         self._rings = 0
         self._shapes: Counter[str] = Counter()
-        self._has_exclusive = False
+        self._company: str | None = None
         self._wants_empty = False
         self._others_first = False
         self._is_closed = False
@@ -52,7 +52,7 @@ class Slots:
     @property
     def free(self) -> int:
         """Slots that could claim an ordinary job now."""
-        if self._is_closed or self._is_held or self._has_exclusive:
+        if self._is_closed or self._is_held or self._company is not None:
             return 0
         return max(0, self.total - self._reserved - self.busy)
 
@@ -65,7 +65,7 @@ class Slots:
         self._is_held = is_held
 
     def make_room_for_suspects(self, are_waiting: bool) -> None:
-        """While jobs wait that tolerate no company, claim nothing else until this worker is empty."""
+        """While suspects wait, claim nothing else until this worker is empty."""
         self._wants_empty = are_waiting
 
     def enter(self) -> bool:
@@ -106,23 +106,35 @@ class Slots:
                 claim = take(room)
             if claim is not None:
                 self._shapes[claim.shape] += 1
-                self._has_exclusive = self._must_be_alone(claim)
+                self._company = claim.company
                 self._wants_empty = self._others_first = False
             return claim
 
+    def join(self, take: Callable[[Room], Claim | None]) -> Claim | None:
+        """Claim one more of the company that runs here, if there is room."""
+        with self._claiming:
+            if self._company is None or self._is_closed or self.busy >= self.total:
+                return None
+            claim = take(Room(0, alone=True, shapes=(), company=self._company))
+            if claim is not None:
+                self._shapes[claim.shape] += 1
+            return claim
+
     def done(self, claim: Claim) -> bool:
-        """A claimed job ended here. True if it had the worker to itself: others should be rung for."""
+        """A claimed job ended here. True if it was the last of a company: others should be rung for."""
         with self._claiming:
             self._shapes[claim.shape] -= 1
             self._shapes = +self._shapes  # without zeros
-            was_exclusive, self._has_exclusive = self._has_exclusive, False
-            # If a suspect brought the device down again, others show whether it is the device that is bad.
-            self._others_first = was_exclusive
-            return was_exclusive
+            if self._company is None or self.busy:
+                return False
+            self._company = None
+            # If suspects brought the device down again, others show whether it is the device that is bad.
+            self._others_first = True
+            return True
 
     def _room(self) -> Room | None:
         busy = self.busy
-        if self._is_closed or self._is_held or self._has_exclusive:
+        if self._is_closed or self._is_held or self._company is not None:
             return None
         if busy >= self.total or (self._wants_empty and busy):
             return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -52,7 +52,7 @@ def answer_doorbell(service: WorkerService) -> None:
             seen = slots.rings
             claim = slots.claim(lambda room: claim_next(service, room))
             if claim is not None:
-                run_claim(service, claim)
+                run_company(service, claim)
             elif slots.leave(seen):
                 return
     except BaseException:
@@ -73,10 +73,25 @@ def claim_next(service: WorkerService, room: Room) -> Claim | None:
             min_priority=room.min_priority,
             shapes=room.shapes,
             alone=room.alone,
+            company=room.company,
         )
     except QueueUnavailable as error:
         log.warning("nothing can be claimed", error=str(error))
         return None  # the reconciler rings again for what waits
+
+
+def run_company(service: WorkerService, claim: Claim) -> None:
+    """Run a job; of a suspect's company all that wait beside it, each on a thread of its own."""
+    claims = [claim]
+    while (one := service.slots.join(lambda room: claim_next(service, room))) is not None:
+        claims.append(one)
+    if len(claims) == 1:
+        run_claim(service, claim)
+        return
+    log.info("suspects run in company", company=claim.company, jobs=[one.job_id for one in claims])
+    with ThreadPoolExecutor(len(claims), thread_name_prefix="company") as threads:
+        for ended in [threads.submit(run_claim, service, one) for one in claims]:
+            ended.result()
 
 
 def run_claim(service: WorkerService, claim: Claim) -> None:
@@ -86,19 +101,19 @@ def run_claim(service: WorkerService, claim: Claim) -> None:
     try:
         with job_context(claim.account, claim.job_id, claim.attempt):
             log.info("attempt begins", model=claim.request.model, seed=claim.seed)
-            match attempted(service, claim, lease, checkpoints):
-                case RenderedJob() as rendered:
-                    service.uploads.put(rendered)
-                case Ending() as ending:
-                    checkpoints.close(commit(service, claim, lease, ending))
-                    service.leases.release(lease)
+            ended = attempted(service, claim, lease, checkpoints)
+            if isinstance(ended, RenderedJob):
+                service.uploads.put(ended)
+            else:
+                checkpoints.close(commit(service, claim, lease, ended))
+                service.leases.release(lease)
     except BaseException:
         service.leases.release(lease)
         raise
     finally:
-        was_exclusive = service.slots.done(claim)
-    if was_exclusive:
-        service.housekeeping.sweep_soon()
+        was_last_of_company = service.slots.done(claim)
+    if was_last_of_company or (isinstance(ended, Ending) and ended.crashed):
+        service.housekeeping.sweep_soon()  # it rings for others, and makes room for suspects
 
 
 def attempted(

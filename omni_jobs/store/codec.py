@@ -23,6 +23,8 @@ from omni_jobs.schemas import (
 from omni_jobs.store.values import Claim, Delivery
 
 Fields = Mapping[str, str]
+#: As in the scripts.
+ALONE_AFTER_CRASHES = 2
 
 
 def moment(ms: str | int) -> datetime:
@@ -133,7 +135,15 @@ def claim_of(fields: Fields, lease_seconds: float) -> Claim:
         deadline_ms=int(fields["deadline_ms"]) if "deadline_ms" in fields else None,
         checkpoint=json.loads(fields["checkpoint"]) if "checkpoint" in fields else None,
         lease_seconds=lease_seconds,
+        company=company_of(fields),
+        alone_crashes=int(fields.get("alone_crashes", 0)),
     )
+
+
+def company_of(fields: Fields) -> str | None:
+    """Who may run beside a suspect. A worker of an earlier version names nobody; after two crashes that is so."""
+    has_crashed_twice = int(fields.get("crashes", 0)) >= ALONE_AFTER_CRASHES
+    return fields.get("company") or (fields["id"] if has_crashed_twice else None)
 
 
 def event_of(account: str, job_id: str, sequence: int, line: bytes, job: Job | None) -> Event:

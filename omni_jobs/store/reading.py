@@ -66,7 +66,7 @@ class Reading(Fleet):
         model = self.get(account, job_id).request.model
         reason = self._why_no_worker(model)
         if reason is None and is_alone:
-            reason = "it crashed twice and waits for an empty worker"
+            reason = "its device process died under it; it waits for an empty worker"
         if reason is None:
             reason = {0: "it is next", 1: "1 job is before it"}.get(before, f"{before} jobs are before it")
         return Waiting(position=before, reason=reason)

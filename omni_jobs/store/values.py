@@ -25,7 +25,11 @@ class Ref(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A leased attempt. `attempt` is the fencing token; `spent` of `max_attempts` are used, this one included."""
+    """A leased attempt. `attempt` is the fencing token; `spent` of `max_attempts` are used, this one included.
+
+    A job with a `company` is suspected of a crash and tolerates only jobs of the same company in its worker.
+    `crashes` counts deaths of an engine process with the job in the batch, `alone_crashes` those with it alone.
+    """
 
     account: str
     job_id: str
@@ -40,6 +44,8 @@ class Claim:
     deadline_ms: int | None
     checkpoint: dict[str, Any] | None
     lease_seconds: float
+    company: str | None = None
+    alone_crashes: int = 0
 
     @property
     def ref(self) -> Ref:

@@ -103,14 +103,16 @@ class Writing(StoreCore):
         min_priority: int = 0,
         shapes: Sequence[str] = (),
         alone: bool = False,
+        company: str | None = None,
     ) -> Claim | None:
         """Leases the best ready job of these models, or None.
 
         Args:
             min_priority: take only jobs of this priority or above; aging does not count here.
             shapes: what the worker runs now; preferred among jobs that are equally due.
-            alone: the worker is empty and will take nothing beside a job that crashed twice; such jobs are
-                given to nobody else. See `Claim.crashes`.
+            alone: the worker is empty and will take nothing beside a suspect but its company; suspects are given
+                to nobody else. See `Claim.company`.
+            company: only a suspect of this company.
         """
         arguments = {
             "worker": worker,
@@ -119,6 +121,7 @@ class Writing(StoreCore):
             "min_priority": min_priority,
             "shapes": list(shapes),
             "alone": alone,
+            "company": company,
             "nonce": secrets.token_hex(8),
         }
         reply = self.scripts.run("claim_next", arguments)
@@ -147,6 +150,8 @@ class Writing(StoreCore):
         not_before_ms: int | None = None,
         count_attempt: bool = True,
         crashed: bool = False,
+        company: str | None = None,
+        alone_crashes: int | None = None,
         reason: str = "",
     ) -> Job:
         """Moves a job and returns it; the one door to every status but the first and `running`.
@@ -158,17 +163,19 @@ class Writing(StoreCore):
             not_before_ms: with `QUEUED`: hold the job until then.
             count_attempt: False gives the attempt back (drain, an innocent neighbour); its number stays used.
             crashed: the device process died while this job was in the executing batch.
+            company, alone_crashes: with `crashed`, as the next claim has them.
 
         Raises:
             IllegalMove, Superseded (the attempt is not current), NotFound, QueueUnavailable.
         """
+        suspicion = {} if company is None else {"company": company, "alone_crashes": str(alone_crashes or 0)}
         arguments = {
             "account": account,
             "id": job_id,
             "to": to.value,
             "sources": [source.value for source in sources_of(to)],
             "attempt": attempt,
-            "set": _result_parts(error, artifacts, sharing, timings, enhancement),
+            "set": _result_parts(error, artifacts, sharing, timings, enhancement) | suspicion,
             "outputs": len(artifacts),
             "device_seconds": None if sharing is None else sharing.device_seconds,
             "not_before_ms": not_before_ms,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from omni_jobs import queue
-from omni_jobs.schemas import Status
+from omni_jobs.schemas import Job, Status
 from tests.e2e.deployment import Deployment
 from workers.engine_process.respawning import OUT_OF_SERVICE
 
@@ -45,6 +46,32 @@ def test_a_job_that_loses_the_device_harms_only_itself(deployment: Deployment) -
     info = deployment.worker(name)
     assert info is not None
     assert info.models["sim"] == "ready"
+
+
+def test_a_poison_job_is_found_by_halves_and_costs_nobody_else_an_attempt(deployment: Deployment) -> None:
+    name = deployment.start_worker(
+        "simulated?launch_ms=20&crash_on=poison", slots=9, checkpoint_seconds=0, reconcile_seconds=0.2
+    )
+    innocents = [deployment.submit(f"fox {n}", 60) for n in range(7)]
+    for job in innocents:
+        deployment.is_denoising(job)
+    poison = deployment.submit("poison", 10)
+    (failed,) = deployment.finished(poison)
+    assert failed.error is not None
+    assert failed.error.code == "poisoned"
+    assert "was killed by SIGKILL in denoise, after step 1 of 10." in failed.error.message
+    for job in deployment.finished(*innocents):
+        deployment.check(job)
+        assert "engine process died" not in reasons(deployment, job), "a crash in company costs no attempt"
+    assert reasons(deployment, poison).count("engine process died in company") <= 3
+    restarts = deployment.worker(name)
+    assert restarts is not None
+    assert restarts.details["engine_restarts"] <= math.log2(8) + 2
+    assert "suspects run in company" in deployment.log(name)
+
+
+def reasons(deployment: Deployment, job: Job) -> list[str]:
+    return [event.data.get("reason", "") for event in deployment.store.events(job.account, job.id)]
 
 
 def test_a_hung_call_is_ended_by_the_watchdog(deployment: Deployment, tmp_path: Path) -> None:

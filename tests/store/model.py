@@ -37,6 +37,7 @@ class ModelJob:
     attempt: int = 0
     spent: int = 0
     crashes: int = 0
+    company: str | None = None
     worker: str | None = None
     charged: float = 0.0
     lease_ends_ms: int = 0
@@ -61,7 +62,7 @@ class ModelJob:
 
     @property
     def is_alone(self) -> bool:
-        return self.crashes >= ALONE_AFTER_CRASHES
+        return self.company is not None or self.crashes >= ALONE_AFTER_CRASHES
 
     @property
     def is_ready(self) -> bool:
@@ -106,11 +107,18 @@ class ModelStore:
         self._enter(job, "queued")
 
     def claim(
-        self, worker: str, models: list[str], lease_ms: int, min_priority: int, shapes: list[str], alone: bool
+        self,
+        worker: str,
+        models: list[str],
+        lease_ms: int,
+        min_priority: int,
+        shapes: list[str],
+        alone: bool,
+        company: str | None,
     ) -> ModelJob | None:
         self._promote(PEERS)
         while True:
-            job = self._best(models, min_priority, shapes, alone)
+            job = self._best(models, min_priority, shapes, alone, company)
             if job is None:
                 return None
             if job.deadline_ms is None or job.deadline_ms > self.now:
@@ -147,8 +155,11 @@ class ModelStore:
         if was_running and device_seconds is not None:
             self._charge(job, device_seconds - job.charged)
 
-    def hand_back(self, job: ModelJob, not_before_ms: int | None, count: bool, crashed: bool) -> None:
+    def hand_back(
+        self, job: ModelJob, not_before_ms: int | None, count: bool, crashed: bool, company: str | None
+    ) -> None:
         job.crashes += crashed
+        job.company = company or job.company
         job.spent -= not count
         if not_before_ms is not None:
             job.not_before_ms = not_before_ms
@@ -198,14 +209,20 @@ class ModelStore:
                 expected[f"turns:{scope}"] = {member: shares.at[member] for member in shares.active}
         return dict(expected)
 
-    def _best(self, models: list[str], min_priority: int, shapes: list[str], alone: bool) -> ModelJob | None:
+    def _best(
+        self, models: list[str], min_priority: int, shapes: list[str], alone: bool, company: str | None
+    ) -> ModelJob | None:
         ready = [job for job in self.jobs.values() if job.is_ready]
         for model in models if alone else ():
             suspects = sorted(
-                (job.suspicion, job.ref, job) for job in ready if job.is_alone and job.model == model
+                (job.suspicion, job.ref, job)
+                for job in ready
+                if job.is_alone and job.model == model and company in (None, job.company)
             )
             if suspects:
                 return suspects[0][2]
+        if company is not None:
+            return None
         normal = [job for job in ready if not job.is_alone and job.priority >= min_priority]
         turns = self.shares[""]
         for model in sorted(set(models) & turns.active, key=lambda model: (turns.at[model], model)):
@@ -260,7 +277,7 @@ class ModelStore:
         if job.spent < job.max_attempts:
             self._enter(job, "queued")
             return
-        job.error_code = "poisoned" if job.is_alone else "attempts_exhausted"
+        job.error_code = "poisoned" if job.crashes >= ALONE_AFTER_CRASHES else "attempts_exhausted"
         self._enter(job, "failed")
 
     def _in_grace(self) -> bool:

@@ -37,6 +37,7 @@ START_MS = 1_800_000_000_000
 LEASE_MS = 10_000
 TTL_SECONDS = 3600
 PICK = st.integers(0, 99)
+COMPANIES = st.sampled_from((None, None, "c", "d"))
 ACCOUNTS, MODELS, WORKERS, SHAPES = ("a", "b", "c"), ("m:1", "n"), ("w1", "w2"), ("s", "t")
 
 
@@ -153,11 +154,20 @@ class StoreMachine(RuleBasedStateMachine):
         min_priority=st.sampled_from((0, 0, 6)),
         shapes=st.sampled_from(([], ["s"], ["t", "s"])),
         alone=st.booleans(),
+        company=COMPANIES,
         lossy=st.booleans(),
     )
     def claim(
-        self, worker: str, models: list[str], min_priority: int, shapes: list[str], alone: bool, lossy: bool
+        self,
+        worker: str,
+        models: list[str],
+        min_priority: int,
+        shapes: list[str],
+        alone: bool,
+        company: str | None,
+        lossy: bool,
     ) -> None:
+        company = company if alone else None
         self._lose(lossy)
         claim = self.store.claim_next(
             worker,
@@ -166,8 +176,9 @@ class StoreMachine(RuleBasedStateMachine):
             min_priority=min_priority,
             shapes=shapes,
             alone=alone,
+            company=company,
         )
-        expected = self.model.claim(worker, models, LEASE_MS, min_priority, shapes, alone)
+        expected = self.model.claim(worker, models, LEASE_MS, min_priority, shapes, alone, company)
         if expected is None:
             assert claim is None
             return
@@ -243,9 +254,12 @@ class StoreMachine(RuleBasedStateMachine):
         hold_ms=st.sampled_from((None, None, 7_000)),
         count=st.booleans(),
         crashed=st.sampled_from((True, True, False)),
+        company=COMPANIES,
         lossy=st.booleans(),
     )
-    def hand_back(self, pick: int, hold_ms: int | None, count: bool, crashed: bool, lossy: bool) -> None:
+    def hand_back(
+        self, pick: int, hold_ms: int | None, count: bool, crashed: bool, company: str | None, lossy: bool
+    ) -> None:
         running = self._with("running")
         job = running[pick % len(running)]
         not_before_ms = None if hold_ms is None else self.model.now + hold_ms
@@ -258,9 +272,10 @@ class StoreMachine(RuleBasedStateMachine):
             not_before_ms=not_before_ms,
             count_attempt=count,
             crashed=crashed,
+            company=company,
             reason="drain",
         )
-        self.model.hand_back(job, not_before_ms, count, crashed)
+        self.model.hand_back(job, not_before_ms, count, crashed, company)
         assert moved.status.value == job.status
 
     @rule(ref=jobs, lossy=st.booleans())

@@ -21,9 +21,10 @@ from workers.outcomes import ending_of
     ("error", "draining", "status", "counts", "crashed", "code"),
     [
         (RequestDropped(), True, Status.QUEUED, False, False, None),
-        (EngineLost(blamed=False), False, Status.QUEUED, False, False, None),
-        (EngineLost(blamed=True), False, Status.QUEUED, True, True, "engine_unavailable"),
-        (EngineLost(blamed=True), True, Status.QUEUED, False, False, None),
+        (EngineLost(), False, Status.QUEUED, False, False, None),
+        (EngineLost(["job_1"]), False, Status.QUEUED, True, True, "engine_unavailable"),
+        (EngineLost(["job_1", "job_2"]), False, Status.QUEUED, False, True, "engine_unavailable"),
+        (EngineLost(["job_1"]), True, Status.QUEUED, False, False, None),
         (EngineUnavailable("not ready"), False, Status.QUEUED, False, False, None),
         (StorageUnavailable("down"), False, Status.QUEUED, True, False, "storage_unavailable"),
         (StorageUnavailable("down"), True, Status.QUEUED, False, False, None),

@@ -9,7 +9,7 @@ from omni_jobs.store import Claim
 from workers.slots import RESERVED_PRIORITY, Room, Slots
 
 
-def claim(crashes: int = 0, shape: str = "s") -> Claim:
+def claim(company: str | None = None, shape: str = "s", crashes: int = 0) -> Claim:
     return Claim(
         account="default",
         job_id="job_1",
@@ -24,11 +24,12 @@ def claim(crashes: int = 0, shape: str = "s") -> Claim:
         deadline_ms=None,
         checkpoint=None,
         lease_seconds=1.0,
+        company=company,
     )
 
 
 def make(total: int = 4, reserved: int = 1) -> Slots:
-    return Slots(total, reserved, lambda taken: taken.crashes >= 2)
+    return Slots(total, reserved)
 
 
 def test_a_doorbell_beyond_the_slots_returns_at_once() -> None:
@@ -107,13 +108,31 @@ def test_only_an_empty_worker_takes_a_suspect_and_then_nothing_else() -> None:
 
     def take(room: Room) -> Claim:
         rooms.append(room)
-        return claim(crashes=2)
+        return claim(company="c")
 
     suspect = slots.claim(take)
     assert suspect is not None
     assert rooms[0].alone
     assert slots.claim(take) is None
     assert slots.done(suspect), "others are rung for when it is gone"
+
+
+def test_a_company_shares_the_worker_until_its_last_job_is_done() -> None:
+    slots, rooms = make(), []
+
+    def take(room: Room) -> Claim:
+        rooms.append(room)
+        return claim(company="c")
+
+    assert slots.join(take) is None, "nobody is suspected here"
+    first, second = slots.claim(take), slots.join(take)
+    assert first is not None
+    assert second is not None
+    assert (rooms[1].company, rooms[1].alone) == ("c", True)
+    assert slots.free == 0
+    assert not slots.done(first)
+    assert slots.claim(take) is None
+    assert slots.done(second)
 
 
 def test_a_busy_worker_empties_itself_for_suspects_that_wait() -> None:
@@ -123,7 +142,7 @@ def test_a_busy_worker_empties_itself_for_suspects_that_wait() -> None:
     slots.make_room_for_suspects(True)
     assert slots.claim(lambda _room: claim()) is None
     assert not slots.done(first)
-    assert slots.claim(lambda room: claim(crashes=2) if room.alone else None) is not None
+    assert slots.claim(lambda room: claim(company="c") if room.alone else None) is not None
 
 
 def test_shapes_in_flight_are_preferred() -> None:
@@ -144,7 +163,7 @@ def test_a_closed_worker_claims_nothing() -> None:
 def test_after_a_suspect_that_ran_alone_others_get_the_first_turn() -> None:
     """If the device dies under them too, it is the device."""
     slots = make()
-    suspect = claim(crashes=2)
+    suspect = claim(company="c")
     assert slots.claim(lambda room: suspect) is suspect
     slots.done(suspect)
     asked: list[bool] = []

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from omni_jobs import errors
 
 
 class EngineLost(Exception):
-    """The engine process died with the request in it. `blamed`: it was in the batch that was executing."""
+    """The engine process died with the request in it, of `cause`.
 
-    def __init__(self, *, blamed: bool) -> None:
-        super().__init__("the engine process died")
-        self.blamed = blamed
+    `batch` are the jobs of the batch that was executing if the request's own is among them, else empty.
+    """
+
+    def __init__(self, batch: Sequence[str] = (), cause: str = "died") -> None:
+        super().__init__(f"the engine process {cause}")
+        self.batch = tuple(batch)
+        self.cause = cause
+
+    @property
+    def blamed(self) -> bool:
+        """Whether the request's job may have killed it."""
+        return bool(self.batch)
 
 
 class RequestDropped(Exception):

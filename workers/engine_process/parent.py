@@ -20,6 +20,7 @@ import structlog
 
 from omni_jobs.errors import EngineUnavailable
 from workers.engine_process.errors import EngineLost, RequestDropped, error_from
+from workers.engine_process.losses import cause_of, losses
 from workers.engine_process.messages import Channel, Rendered, RenderRequest, Tell
 from workers.engine_process.recent import RecentBatches
 from workers.engine_process.residency import Action, Budget
@@ -113,7 +114,7 @@ class EngineProcess:
         try:
             channel.send({"kind": "submit", "request": request.to_json()})
         except OSError:
-            self._settle(request.request_id, EngineLost(blamed=False))
+            self._settle(request.request_id, EngineLost())
         return pending.future
 
     def cancel(self, request_id: str) -> None:
@@ -181,8 +182,9 @@ class EngineProcess:
             self._bury(process, channel)
 
     def _bury(self, process: subprocess.Popen[bytes], channel: Channel) -> None:
+        hung = not self.is_advancing
         with self._lock:
-            self._channel, blamed, lost = None, set(self.recent.executing), tuple(self._pending)
+            self._channel, batch, lost = None, self.recent.executing, dict(self._pending)
             self._busy_since = None
             self.recent.rest()
             for state in self.models.values():
@@ -190,24 +192,21 @@ class EngineProcess:
         channel.close()
         status = reap(process)
         if not self._closing.is_set():
-            log.error("engine process died", status=status, in_flight=len(lost), in_batch=sorted(blamed))
-        self._respawning.died(status, blamed)
+            log.error("engine process died", status=status, in_flight=len(lost), in_batch=batch)
+        self._respawning.died(status, batch)
         if self._respawning.is_hopeless:
             log.error(OUT_OF_SERVICE, models=list(self.models))
-            blamed = set()
+            batch = ()
             for state in self.models.values():
                 state.phase, state.error = "failed", OUT_OF_SERVICE
-        for request_id in lost:
-            self._settle(request_id, EngineLost(blamed=request_id in blamed))
+        for request_id, error in losses(lost, batch, cause_of(status, hung=hung)).items():
+            self._settle(request_id, error)
         self._on_change()
 
     def _handle(self, message: dict[str, Any]) -> None:
         with self._lock:
             self._busy_since = time.monotonic()
         HANDLERS[message["kind"]](self, message)
-
-    def _on_batch(self, message: dict[str, Any]) -> None:
-        self.recent.begin(message["request_ids"], time.monotonic(), message.get("memory"))
 
     def _on_idle(self, message: dict[str, Any]) -> None:
         self.merging = message["merging"]
@@ -250,7 +249,9 @@ class EngineProcess:
 
 #: What each kind of message does.
 HANDLERS: dict[str, Callable[[EngineProcess, dict[str, Any]], object]] = {
-    "batch": EngineProcess._on_batch,
+    "batch": lambda engine, message: engine.recent.begin(
+        message["request_ids"], time.monotonic(), message.get("memory")
+    ),
     "idle": EngineProcess._on_idle,
     "finished": EngineProcess._on_finished,
     "failed": lambda engine, message: engine._settle(message["request_id"], error_from(message["error"])),

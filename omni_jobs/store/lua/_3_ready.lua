@@ -2,7 +2,8 @@
 -- ready, or its deadline if that is sooner: deadlines and age order together.
 local LEVELS = 9
 local PATIENCE_MS = 600000
--- A crash in company may be a neighbour's fault; after so many the job runs only in an empty worker.
+-- A suspect runs only in a worker that runs nothing but its company. One whose worker, of an earlier version, named no
+-- company is a suspect after so many crashes.
 local ALONE_AFTER_CRASHES = 2
 -- Among suspects whoever crashed least goes first: innocents get out before the culprit is tried again.
 local CRASH_MS = 86400000
@@ -18,7 +19,7 @@ local function ready_key(job)
 end
 
 local function needs_to_be_alone(job)
-  return number(job.crashes) >= ALONE_AFTER_CRASHES
+  return job.company ~= nil or number(job.crashes) >= ALONE_AFTER_CRASHES
 end
 
 local function enter_ready(job)

@@ -1,10 +1,11 @@
--- Leases the best ready job to a worker. args: worker, models, lease_ms, min_priority, shapes, alone, nonce.
+-- Leases the best ready job to a worker. args: worker, models, lease_ms, min_priority, shapes, alone, company, nonce.
 -- Order: the model, then the account, with the least virtual time; in the account the level of highest priority, one
 -- more for every two minutes towards the due time; in the level the job due first, or one of a wanted shape that is
--- due within five seconds of it. Replies {claim, record} or {none}.
+-- due within five seconds of it. With a company only a suspect of that company is taken. Replies {claim, record} or {none}.
 local LEVEL_MS = 120000
 local CLOSE_MS = 5000
 local PEERS = 8
+local SUSPECTS = 64
 local ACCOUNTS = 32
 local CLAIMED_TTL_MS = 30000
 local BURIALS = 16
@@ -75,17 +76,23 @@ local function best_of_model(model)
   end
 end
 
-local function best()
-  if args.alone then
-    for _, model in ipairs(args.models) do
-      for _, ref in ipairs(redis.call('ZRANGE', key('alone', model), 0, PEERS - 1)) do
-        local account, id = split_ref(ref)
-        local job = load_job(account, id)
-        if not job then redis.call('ZREM', key('alone', model), ref) end
-        if job and not is_newer(job) then return job end
+local function best_suspect()
+  for _, model in ipairs(args.models) do
+    for _, ref in ipairs(redis.call('ZRANGE', key('alone', model), 0, SUSPECTS - 1)) do
+      local account, id = split_ref(ref)
+      local job = load_job(account, id)
+      if not job then
+        redis.call('ZREM', key('alone', model), ref)
+      elseif not is_newer(job) and (not args.company or job.company == args.company) then
+        return job
       end
     end
   end
+end
+
+local function best()
+  local suspect = args.alone and best_suspect()
+  if suspect or args.company then return suspect end
   for _, entry in ipairs(by_virtual_time(args.models)) do
     local job = best_of_model(entry.model)
     if job then return job end
