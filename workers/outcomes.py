@@ -89,12 +89,12 @@ def _after_a_crash(error: EngineLost, claim: Claim, worker: str) -> Ending:
     found, crashes = blamed(claim.job_id, error.batch), claim.crashes + 1
     alone = claim.alone_crashes + found.was_alone
     if found.was_alone and (is_poison(crashes, alone) or claim.spent >= claim.max_attempts):
-        told = Poisoned(
+        poison = Poisoned(
             f"The engine process died {crashes} times with this job in the batch, {alone} of them with it alone. "
             f"The last time it {error.cause}.",
             remedy="Change the request, or look at the worker's log, before submitting it again.",
         )
-        return Ending(Status.FAILED, told.code, error=_job_error(told, claim, worker), crashed=True)
+        return Ending(Status.FAILED, poison.code, error=_job_error(poison, claim, worker), crashed=True)
     others = len(error.batch) - 1
     beside = f", beside {others} other{'s' * (others > 1)}" if others else ""
     told = EngineUnavailable(f"The engine process {error.cause}; this job was in its batch{beside}.")

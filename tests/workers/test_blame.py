@@ -86,7 +86,7 @@ def test_every_member_of_a_batch_decides_alike() -> None:
     batch = [f"job_{number}" for number in range(5)]
     companies = defaultdict(list)
     for job in batch:
-        companies[blamed(job, reversed(batch)).company].append(job)
+        companies[blamed(job, batch[::-1]).company].append(job)
     assert sorted(map(len, companies.values())) == [2, 3]
     assert blamed("job_1", ["job_1", "job_1"]).was_alone
 
