@@ -10,7 +10,7 @@ from typing import Any
 
 from omni_jobs.errors import EngineUnavailable, OmniJobsError, Poisoned
 from omni_jobs.schemas import Artifact, Enhancement, JobError, Sharing, Status
-from omni_jobs.store import Claim
+from omni_jobs.store import Claim, Suspicion
 from workers.blame import blamed, is_poison
 from workers.engine_process import EngineLost, RequestDropped
 
@@ -32,8 +32,7 @@ class Ending:
     not_before_ms: int | None = None
     count_attempt: bool = True
     crashed: bool = False
-    company: str | None = None
-    alone_crashes: int | None = None
+    suspicion: Suspicion | None = None
     is_unexpected: bool = False
 
     def facts(self) -> dict[str, Any]:
@@ -48,8 +47,7 @@ class Ending:
             "not_before_ms",
             "count_attempt",
             "crashed",
-            "company",
-            "alone_crashes",
+            "suspicion",
         )
         return {name: getattr(self, name) for name in names}
 
@@ -104,8 +102,7 @@ def _after_a_crash(error: EngineLost, claim: Claim, worker: str) -> Ending:
         error=_job_error(told, claim, worker),
         count_attempt=found.was_alone,
         crashed=True,
-        company=found.company,
-        alone_crashes=alone,
+        suspicion=Suspicion(found.company, alone),
     )
 
 

@@ -21,7 +21,7 @@ from omni_jobs.store.outbox import Outbox
 from omni_jobs.store.pressure import Pressure
 from omni_jobs.store.rewriting import Rewriting
 from omni_jobs.store.sweeping import Sweeping
-from omni_jobs.store.values import Claim, Delivery, FeedEntry, Outcome, Reconciled, Ref, Ring
+from omni_jobs.store.values import Claim, Delivery, FeedEntry, Outcome, Reconciled, Ref, Ring, Suspicion
 from omni_jobs.store.waking import Waking
 from omni_jobs.store.writing import Writing
 
@@ -36,6 +36,7 @@ __all__ = [
     "Reconciled",
     "Ref",
     "Ring",
+    "Suspicion",
     "connect",
 ]
 

@@ -23,6 +23,13 @@ class Ref(NamedTuple):
         return cls(account, job_id)
 
 
+class Suspicion(NamedTuple):
+    """Of a job in whose batch an engine process died: who may run beside it, and how often it died with it alone."""
+
+    company: str
+    alone_crashes: int
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A leased attempt. `attempt` is the fencing token; `spent` of `max_attempts` are used, this one included.

@@ -28,7 +28,7 @@ from omni_jobs.store.allowances import NO_LIMITS
 from omni_jobs.store.codec import Fields, claim_of, compact, job_of, new_fields, record_of
 from omni_jobs.store.core import StoreCore
 from omni_jobs.store.refusals import not_created
-from omni_jobs.store.values import Claim, Ref
+from omni_jobs.store.values import Claim, Ref, Suspicion
 
 #: Attempts of a job unless the caller says otherwise.
 MAX_ATTEMPTS = 5
@@ -150,32 +150,28 @@ class Writing(StoreCore):
         not_before_ms: int | None = None,
         count_attempt: bool = True,
         crashed: bool = False,
-        company: str | None = None,
-        alone_crashes: int | None = None,
+        suspicion: Suspicion | None = None,
         reason: str = "",
     ) -> Job:
-        """Moves a job and returns it; the one door to every status but the first and `running`.
-
-        A hand back whose last attempt is spent ends `FAILED` instead.
+        """Moves a job and returns it; a hand back whose last attempt is spent ends `FAILED` instead.
 
         Args:
             attempt: the caller's fencing token; workers always give it.
             not_before_ms: with `QUEUED`: hold the job until then.
             count_attempt: False gives the attempt back (drain, an innocent neighbour); its number stays used.
             crashed: the device process died while this job was in the executing batch.
-            company, alone_crashes: with `crashed`, as the next claim has them.
+            suspicion: with `crashed`, what the next claim is to know.
 
         Raises:
             IllegalMove, Superseded (the attempt is not current), NotFound, QueueUnavailable.
         """
-        suspicion = {} if company is None else {"company": company, "alone_crashes": str(alone_crashes or 0)}
         arguments = {
             "account": account,
             "id": job_id,
             "to": to.value,
             "sources": [source.value for source in sources_of(to)],
             "attempt": attempt,
-            "set": _result_parts(error, artifacts, sharing, timings, enhancement) | suspicion,
+            "set": _result_parts(error, artifacts, sharing, timings, enhancement) | _suspected(suspicion),
             "outputs": len(artifacts),
             "device_seconds": None if sharing is None else sharing.device_seconds,
             "not_before_ms": not_before_ms,
@@ -223,6 +219,10 @@ class Writing(StoreCore):
     def _note(self, account: str, job_id: str, attempt: int, arguments: dict[str, Any], *blobs: bytes) -> bool:
         named = {"account": account, "id": job_id, "attempt": attempt, **arguments}
         return bool(self.scripts.run("note", named, *blobs))
+
+
+def _suspected(suspicion: Suspicion | None) -> dict[str, str]:
+    return {} if suspicion is None else {name: str(value) for name, value in suspicion._asdict().items()}
 
 
 def _result_parts(

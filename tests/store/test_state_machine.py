@@ -27,7 +27,7 @@ from omni_jobs.errors import IdempotencyMismatch, IllegalMove, Superseded
 from omni_jobs.names import Keys, artifact_id
 from omni_jobs.redis_server import RedisServer
 from omni_jobs.schemas import Artifact, JobError, JobRequest, Phase, Progress, Sharing, Status
-from omni_jobs.store import JobStore, Ref
+from omni_jobs.store import JobStore, Ref, Suspicion
 from omni_jobs.store.codec import moment
 from omni_jobs.store.connection import open_redis
 from omni_jobs.store.scripts import Scripts
@@ -272,7 +272,7 @@ class StoreMachine(RuleBasedStateMachine):
             not_before_ms=not_before_ms,
             count_attempt=count,
             crashed=crashed,
-            company=company,
+            suspicion=Suspicion(company, 1) if company else None,
             reason="drain",
         )
         self.model.hand_back(job, not_before_ms, count, crashed, company)

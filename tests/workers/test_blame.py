@@ -53,12 +53,13 @@ class Pool:
         held = self.waiting[job]
         held = replace(held, spent=held.spent + 1, attempt=held.attempt + 1)
         ending = ending_of(EngineLost(batch, "died"), held, worker="w", is_draining=False)
-        assert ending.company is None or ending.company != held.company or len(batch) == 1, "companies shrink"
+        company, alone_crashes = ending.suspicion or (None, 0)
+        assert company != held.company or len(batch) == 1, "companies shrink"
         self.waiting[job] = replace(
             held,
             crashes=held.crashes + 1,
-            company=ending.company,
-            alone_crashes=ending.alone_crashes or 0,
+            company=company,
+            alone_crashes=alone_crashes,
             spent=held.spent - (not ending.count_attempt),
         )
         if ending.status is Status.FAILED:
