@@ -24,7 +24,7 @@ class Ref(NamedTuple):
 
 
 class Suspicion(NamedTuple):
-    """Of a job in whose batch an engine process died: who may run beside it, and how often it died with it alone."""
+    """Of a job in whose batch an engine process died: who may run beside it, and its deaths with the job alone."""
 
     company: str
     alone_crashes: int

@@ -249,9 +249,7 @@ class EngineProcess:
 
 #: What each kind of message does.
 HANDLERS: dict[str, Callable[[EngineProcess, dict[str, Any]], object]] = {
-    "batch": lambda engine, message: engine.recent.begin(
-        message["request_ids"], time.monotonic(), message.get("memory")
-    ),
+    "batch": lambda engine, said: engine.recent.begin(said["request_ids"], time.monotonic(), said.get("memory")),
     "idle": EngineProcess._on_idle,
     "finished": EngineProcess._on_finished,
     "failed": lambda engine, message: engine._settle(message["request_id"], error_from(message["error"])),
