@@ -8,6 +8,7 @@ of its forward, or when we synchronise.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import sys
 import time
@@ -88,6 +89,8 @@ def measure(name: str, requests: int, steps: int) -> dict[str, Any]:
     omni.map(calls())
     before, forward_seconds[0] = omni.stats.calls, 0.0
     prepared = calls()
+    gc.collect()
+    gc.freeze()  # as an engine process does
     started = time.thread_time()
     with Inside() as inside:
         omni.map(prepared)

@@ -87,6 +87,7 @@ class DiffusionWorker:
             self.model_runner.close()
         self.model_runner = None
         self.od_config = replace(self.od_config, pipeline=None)
+        gc.unfreeze()  # an engine process sets aside what it has loaded
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

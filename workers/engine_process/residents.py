@@ -191,6 +191,7 @@ class Residents:
             return
         assert model.served is not None
         model.place, model.last_used = Place.DEVICE, time.monotonic()
+        gc.freeze()  # a full collection of what these libraries hold stops every job for half a second
         self._tell({"kind": "ready", "model": model.row.name, **model.served.description.facts})
         self._carry_out(trim(self._holdings(), self._budget))
 
@@ -220,6 +221,7 @@ class Residents:
         engine, model.engine, model.place = model.engine, None, Place.NOWHERE
         if engine is not None:
             engine.close()
+        gc.unfreeze()
         gc.collect()
 
     def _release(self, model: Resident) -> None:

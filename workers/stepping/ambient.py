@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
 from workers.stepping.adapters import Activation
 
+HAS_CUDA = torch.cuda.is_available()
 #: Device types whose autocast state belongs to a fiber.
-AUTOCAST_DEVICES = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
+AUTOCAST_DEVICES = ("cpu", "cuda") if HAS_CUDA else ("cpu",)
 
 
 @dataclass
@@ -28,8 +29,7 @@ class RandomState:
 
     @classmethod
     def capture(cls) -> RandomState:
-        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-        return cls(torch.get_rng_state(), cuda)
+        return cls(torch.get_rng_state(), torch.cuda.get_rng_state_all() if HAS_CUDA else [])
 
     def install(self) -> None:
         torch.set_rng_state(self.cpu)
@@ -42,8 +42,7 @@ class RandomState:
         return any(mine.numpy().tobytes() != theirs.numpy().tobytes() for mine, theirs in pairs)
 
 
-@dataclass(frozen=True)
-class Modes:
+class Modes(NamedTuple):
     """The modes under which a forward runs; equal modes are part of what makes calls mergeable."""
 
     grad: bool
@@ -52,14 +51,11 @@ class Modes:
 
     @classmethod
     def capture(cls) -> Modes:
-        return cls(
-            torch.is_grad_enabled(),
-            torch.is_inference_mode_enabled(),
-            tuple(
-                (device, torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else None
-                for device in AUTOCAST_DEVICES
-            ),
-        )
+        autocast = [
+            (device, torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else None
+            for device in AUTOCAST_DEVICES
+        ]
+        return cls(torch.is_grad_enabled(), torch.is_inference_mode_enabled(), tuple(autocast))
 
     def install(self) -> None:
         """Set grad mode and autocast; inference mode is held by `Ambient`, it cannot simply be set."""

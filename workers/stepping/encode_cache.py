@@ -13,13 +13,13 @@ from typing import Any
 
 import torch
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
-from torch import nn
 
 from workers.engine.calls import Lane
 from workers.stepping.adapters import OUR_ADAPTERS
-from workers.stepping.contents import content, version_of
+from workers.stepping.contents import content
 from workers.stepping.lockstep import ALONE, Lockstep
 from workers.stepping.plan import STRICTEST, PendingCall
+from workers.stepping.weights import Weights
 
 DEFAULT_LIMIT_BYTES = 256 * 2**20
 #: Calls with larger inputs are not looked up: hashing them would cost what it saves.
@@ -44,16 +44,21 @@ class EncodeCache:
         self._lockstep = lockstep
         self._entries: OrderedDict[Hashable, Entry] = OrderedDict()
         self._limit_bytes = limit_bytes
+        self._keys: dict[int, Hashable] = {}
+        self._weights = Weights()
         self.size_bytes = 0
 
     def clear(self) -> None:
         """Forget everything."""
         self._entries.clear()
+        self._weights = Weights()
         self.size_bytes = 0
 
-    @staticmethod
-    def key(call: PendingCall) -> Hashable | None:
-        """The key of a call that may be remembered; None for all others."""
+    def key(self, call: PendingCall) -> Hashable | None:
+        """The key of a call that may be remembered, as it was when it was about to run; None for all others."""
+        return self._keys.get(call.call_id)
+
+    def _key(self, call: PendingCall) -> Hashable | None:
         if call.lane is not Lane.ENCODE or call.description.opaque:
             return None
         values = [leaf.value for leaf in call.description.leaves]
@@ -66,13 +71,14 @@ class EncodeCache:
         if not all(isinstance(leaf.value, torch.Tensor) for leaf in samples):
             return None
         everything = tuple(content(value) for value in values if isinstance(value, torch.Tensor))
-        return (call.structure, call.unshared_key(STRICTEST), everything, _weights(call.call.module))
+        return (call.structure, call.unshared_key(STRICTEST), everything, self._weights.of(call.call.module))
 
     def without_repeats(self, batch: Sequence[PendingCall]) -> tuple[list[PendingCall], list[PendingCall]]:
         """The calls that must run, and those that will find their output remembered once these have run."""
         seen: set[Hashable] = set()
         originals: list[PendingCall] = []
         repeats: list[PendingCall] = []
+        self._keys = {call.call_id: self._key(call) for call in batch}
         for call in batch:
             key = self.key(call)
             known = key is not None and self._lockstep.everywhere(
@@ -106,11 +112,6 @@ class EncodeCache:
         self.size_bytes += size_bytes
         while self.size_bytes > self._limit_bytes:
             self.size_bytes -= self._entries.popitem(last=False)[1].size_bytes
-
-
-def _weights(module: nn.Module) -> int:
-    """Changes when anybody loads, replaces or edits a parameter."""
-    return hash(tuple((id(parameter), version_of(parameter)) for parameter in module.parameters()))
 
 
 def fresh_copy(value: Any) -> Any:

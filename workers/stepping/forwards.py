@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from workers.stepping.ambient import Ambient, Modes, ProcessorOverlay
+from workers.stepping.ambient import Ambient, Modes, ProcessorOverlay, RandomState
 from workers.stepping.contents import version_of
 from workers.stepping.faults import REFUSALS, is_out_of_memory
 from workers.stepping.leaves import Description
@@ -142,7 +142,7 @@ def nudged_arguments(description: Description) -> tuple[Any, Any] | None:
 def _hub(ambient: Ambient, calls: int) -> Ambient:
     """A state with a fiber's modes, processors and adapters, but not its random state, which is not moved."""
     modes = Modes(ambient.modes.grad, False, ambient.modes.autocast)
-    return Ambient(modes, Ambient.capture().random, _widened(ambient.processors, calls), ambient.adapters)
+    return Ambient(modes, RandomState.capture(), _widened(ambient.processors, calls), ambient.adapters)
 
 
 def _widened(processors: list[Any] | None, calls: int) -> list[Any] | None:

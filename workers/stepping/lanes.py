@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from torch import nn
 
@@ -21,6 +22,11 @@ BY_NAME: tuple[tuple[re.Pattern[str], Lane], ...] = (
 
 def lane_of(component: str, module: nn.Module, method: str) -> Lane:
     """The lane of a call of `module`, which its pipeline knows as `component`."""
+    return _lane_of(component, type(module).__module__, method)
+
+
+@cache
+def _lane_of(component: str, package: str, method: str) -> Lane:
     if method == "encode":
         return Lane.ENCODE
     if method == "decode":
@@ -29,7 +35,6 @@ def lane_of(component: str, module: nn.Module, method: str) -> Lane:
     for pattern, lane in BY_NAME:
         if pattern.search(name):
             return lane
-    package = type(module).__module__
     if ".autoencoders." in package:
         return Lane.DECODE
     return Lane.ENCODE if package.startswith("transformers.") else Lane.DENOISE

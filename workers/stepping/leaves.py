@@ -50,18 +50,61 @@ class Leaf(NamedTuple):
     value: Any
     rows_per_row: int = 1
 
+    @property
+    def is_by_content(self) -> bool:
+        """Whether its feature holds what the tensor holds, and not only its kind."""
+        feature = self.feature
+        return self.role is Role.SHARED or (isinstance(feature, tuple) and feature[0] == EQUAL_ROWS)
+
+    @property
+    def plan(self) -> Hashable:
+        """What of its feature belongs to the merge plan: no sizes, no contents."""
+        if self.role in (Role.VALUE, Role.TABLE, Role.OPAQUE, Role.SAMPLES):
+            return self.feature
+        return self.rows_per_row if self.role is Role.ROWS else None
+
+
+class Facts(tuple[Hashable, ...]):
+    """Facts that many calls have in common, hashed once."""
+
+    def __hash__(self) -> int:
+        known = self.__dict__.get("hashed")
+        if known is None:
+            known = self.__dict__["hashed"] = super().__hash__()
+        return int(known)
+
 
 @dataclass(frozen=True, slots=True)
 class Description:
     """One call's bound arguments and leaves. `primary` is the sample; `opaque` says what makes it unmergeable, if
-    anything does."""
+    anything does. `plan` is the merge plan of the leaves, `features` and `digests` what must be
+    equal in calls that merge: features that hang on shapes, and on contents."""
 
     bound: inspect.BoundArguments
     rows: int
     primary: Path
     leaves: tuple[Leaf, ...]
     text_length: int
-    opaque: str | None = None
+    opaque: str | None
+    plan: Facts
+    features: Facts
+    digests: tuple[Hashable, ...]
+
+    @classmethod
+    def of(
+        cls,
+        bound: inspect.BoundArguments,
+        rows: int,
+        primary: Path,
+        leaves: tuple[Leaf, ...],
+        opaque: str | None = None,
+    ) -> Description:
+        """The description with what follows from its leaves."""
+        lengths = [leaf.value.shape[1] for leaf in leaves if leaf.role is Role.TEXT]
+        plan = Facts((leaf.path, leaf.role, leaf.plan) for leaf in leaves)
+        features = Facts((leaf.path, leaf.feature) for leaf in leaves if not leaf.is_by_content)
+        digests = tuple((leaf.path, leaf.feature) for leaf in leaves if leaf.is_by_content)
+        return cls(bound, rows, primary, leaves, max(lengths, default=0), opaque, plan, features, digests)
 
     def contents(self, paths: frozenset[Path]) -> Hashable:
         """What these leaves hold, for comparing calls."""
@@ -112,16 +155,13 @@ def traits_of(path: Path) -> Traits:
 
 def undescribed(reason: str) -> Description:
     """Stands for a call whose arguments cannot be understood: it runs alone, as the pipeline made it."""
-    return Description(inspect.Signature().bind(), 0, (), (), 0, reason)
+    return Description.of(inspect.Signature().bind(), 0, (), (), reason)
 
 
 def describe(call: ComponentCall, roles: Mapping[Path, Role] | None = None) -> Description:
     """Bind the call's arguments and give every leaf its role; `roles` overrides what the rules would say."""
-    kind = type(call.module)
-    interface = interface_of(kind, call.method)
-    bound, names = interface.bind(call), interface.signature.parameters
-    for name in UNUSED.get((kind.__name__, call.method), ()):
-        bound.arguments.pop(name, None)
+    interface = interface_of(type(call.module), call.method)
+    bound, names = used(interface.bind(call), call), interface.signature.parameters
     rows, primary = _primary(bound.arguments)
     # Only where the sample itself is a list may other lists be lists of samples.
     listed = len(primary) == 1 and isinstance(bound.arguments.get(str(primary[0])), list)
@@ -138,10 +178,16 @@ def describe(call: ComponentCall, roles: Mapping[Path, Role] | None = None) -> D
         ),
         None,
     )
-    lengths = [leaf.value.shape[1] for leaf in leaves if leaf.role is Role.TEXT]
     if not rows:
         opaque = "it has no batch dimension"
-    return Description(bound, rows, primary, tuple(leaves), max(lengths, default=0), opaque)
+    return Description.of(bound, rows, primary, tuple(leaves), opaque)
+
+
+def used(bound: inspect.BoundArguments, call: ComponentCall) -> inspect.BoundArguments:
+    """The call's arguments without those that the method is known not to use."""
+    for name in UNUSED.get((type(call.module).__name__, call.method), ()):
+        bound.arguments.pop(name, None)
+    return bound
 
 
 def _primary(arguments: Mapping[str, Any]) -> tuple[int, Path]:

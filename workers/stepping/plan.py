@@ -9,16 +9,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from workers.engine.calls import Lane
 from workers.stepping.contents import content
 from workers.stepping.fiber import ComponentCall, Fiber
-from workers.stepping.leaves import EQUAL_ROWS, Description, Leaf, Path, Role, describe, undescribed
+from workers.stepping.forms import description_of
+from workers.stepping.leaves import EQUAL_ROWS, Description, Leaf, Path, Role, undescribed
 
 #: 0: equal features. 1: also rows and text lengths. 2: also the values of scalars and vectors (one timestep for
 #: all). 3: also everything but the sample itself.
-STRICTEST = 3
+LEAST_BY_CONTENT, STRICTEST = 2, 3
 
 
 @dataclass(eq=False)
@@ -39,13 +39,13 @@ class PendingCall:
     adapters: Hashable = None
     solo: str | None = None
     level: int = 0
+    #: The merge plan without sizes: what a proof is about.
+    structure: tuple[Hashable, ...] = field(init=False, repr=False)
     _keys: dict[int, Hashable] = field(default_factory=dict, repr=False)
 
-    @cached_property
-    def structure(self) -> tuple[Hashable, ...]:
-        """The merge plan without sizes: what a proof is about."""
-        leaves = tuple((leaf.path, leaf.role, _plain(leaf)) for leaf in self.description.leaves)
-        return (id(self.call.module), self.call.method, self.circumstances, leaves)
+    def __post_init__(self) -> None:
+        module, method = self.call.module, self.call.method
+        self.structure = (id(module), method, self.circumstances, self.description.plan)
 
     def key(self, level: int) -> Hashable:
         """The batch key at this strictness."""
@@ -54,28 +54,32 @@ class PendingCall:
     def unshared_key(self, level: int) -> Hashable:
         """The same for calls that run alone, too: what equal calls have in common."""
         if level not in self._keys:
-            features = tuple((leaf.path, leaf.feature) for leaf in self.description.leaves)
-            extra = tuple(content(leaf.value) for leaf in self._others() if _counts(leaf, level))
-            size = (self.description.rows, self.description.text_length) if level else ()
-            self._keys[level] = hash((self.structure, self.adapters, features, size, extra)), level
+            known = self.description
+            equal = (known.features, known.digests, self._contents(level))
+            size = (known.rows, known.text_length) if level else ()
+            self._keys[level] = hash((self.structure, self.adapters, equal, size)), level
         return self._keys[level]
 
     def label(self, level: int) -> str:
         """A name of `unshared_key` that every process gives it; "" if it holds what this process alone knows."""
         features = [(leaf.path, leaf.feature) for leaf in self.description.leaves]
-        extra = [content(leaf.value) for leaf in self._others() if _counts(leaf, level)]
+        extra = list(self._contents(level))
         size = (self.description.rows, self.description.text_length)
         facts = repr((self.call.component, self.structure[1:], features, extra, size, level))
         return "" if " at 0x" in facts else hashlib.blake2b(facts.encode(), digest_size=12).hexdigest()
 
-    def _others(self) -> list[Leaf]:
-        return [leaf for leaf in self.description.leaves if leaf.path != self.description.primary]
+    def _contents(self, level: int) -> tuple[Hashable, ...]:
+        """What the leaves hold whose values belong to the key at this strictness; never the sample."""
+        if level < LEAST_BY_CONTENT:
+            return ()
+        others = [leaf for leaf in self.description.leaves if leaf.path != self.description.primary]
+        return tuple(content(leaf.value) for leaf in others if _counts(leaf, level))
 
 
 def described(call: ComponentCall) -> Description:
     """A call's description; one whose arguments nobody understands runs alone, as the pipeline made it."""
     try:
-        return describe(call)
+        return description_of(call)
     except Exception as error:  # noqa: BLE001 - a call that the module itself will refuse, in its own request
         return undescribed(f"its arguments cannot be described: {str(error)[:120]}")
 
@@ -130,12 +134,6 @@ def _may_flip(leaves: Sequence[Leaf]) -> bool:
     )
 
 
-def _plain(leaf: Leaf) -> Hashable:
-    if leaf.role in (Role.VALUE, Role.TABLE, Role.OPAQUE, Role.SAMPLES):
-        return leaf.feature
-    return leaf.rows_per_row if leaf.role is Role.ROWS else None
-
-
 def in_key(call: Description, path: Path, level: int) -> bool:
     """Whether calls with equal keys at this strictness are equal in this leaf anyway."""
     leaf = next((leaf for leaf in call.leaves if leaf.path == path), None)
@@ -149,4 +147,4 @@ def _counts(leaf: Leaf, level: int) -> bool:
     if level >= STRICTEST:
         return leaf.role in (Role.ROWS, Role.TEXT, Role.MASK, Role.SCALAR)
     vector = leaf.role is Role.ROWS and leaf.value.ndim == 1
-    return level == 2 and (leaf.role is Role.SCALAR or vector)
+    return level == LEAST_BY_CONTENT and (leaf.role is Role.SCALAR or vector)
