@@ -106,6 +106,7 @@ async def page(
     status: Status | None = None,
     model: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
     tag: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
+    error_code: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
     cursor: Annotated[str | None, Query(max_length=400)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Response:
@@ -115,7 +116,7 @@ async def page(
     def read() -> dict[str, Any]:
         with cursor_sought(cursor):
             jobs, following = service.store.list(
-                account, status=status, model=model, tag=tag, cursor=cursor, limit=limit
+                account, status=status, model=model, tag=tag, error_code=error_code, cursor=cursor, limit=limit
             )
         listed = [service.links.sign_all(job, base).to_json() for job in jobs]
         return {"jobs": listed} | ({"cursor": following} if following else {})

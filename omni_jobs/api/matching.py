@@ -36,6 +36,7 @@ class Matching(Strict):
     status: Status
     model: Word | None = None
     tag: Word | None = None
+    error_code: Word | None = None
     cursor: Annotated[str, StringConstraints(max_length=400)] | None = None
     limit: int = Field(100, ge=1, le=MOST)
 
@@ -74,12 +75,19 @@ async def count(
     status: Status | None = None,
     model: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
     tag: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
+    error_code: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
     cursor: Annotated[str | None, Query(max_length=400)] = None,
 ) -> Response:
-    """How many jobs match. With a model or a tag the next 1000 jobs are looked at, and a cursor may follow."""
+    """How many jobs match. With more than a status the next 1000 jobs are looked at, and a cursor may follow."""
     with cursor_sought(cursor):
         found, following = await asyncio.to_thread(
-            service.store.count, account, status=status, model=model, tag=tag, cursor=cursor
+            service.store.count,
+            account,
+            status=status,
+            model=model,
+            tag=tag,
+            error_code=error_code,
+            cursor=cursor,
         )
     return JSONResponse(JobCount(count=found, cursor=following).model_dump(exclude_none=True))
 

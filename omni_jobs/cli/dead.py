@@ -52,22 +52,21 @@ def redrive(cli: Cli, jobs: tuple[str, ...], all_jobs: bool, code: str | None, m
     if bool(jobs) == all_jobs:
         raise click.UsageError("Name jobs, or give --all.")
     with cli.client() as client:
-        # Listed whole before the first is submitted: a new job that fails at once is not for this call.
-        chosen = [job.id for job in failed_jobs(client, code, model)] if all_jobs else list(jobs)
-        again = [(old, client.retry(old)) for old in chosen]
-    for old, new in again:
-        if cli.as_json:
-            show.print_json(new.to_json())
-        else:
-            click.echo(f"{old} -> {new.id}")
+        chosen = (job.id for job in failed_jobs(client, code, model)) if all_jobs else iter(jobs)
+        for old in chosen:
+            new = client.retry(old)
+            if cli.as_json:
+                show.print_json(new.to_json())
+            else:
+                click.echo(f"{old} -> {new.id}")
 
 
 def failed_jobs(client: Client, code: str | None, model: str | None) -> Iterator[Job]:
-    """Failed jobs, newest first."""
+    """Failed jobs, newest first, read page by page: jobs that are new since the first are not met."""
     cursor = None
     while True:
-        page = client.list(status=Status.FAILED, model=model, limit=PAGE, cursor=cursor)
-        yield from (job for job in page.jobs if code is None or (job.error and job.error.code == code))
+        page = client.list(status=Status.FAILED, model=model, error_code=code, limit=PAGE, cursor=cursor)
+        yield from page.jobs
         cursor = page.cursor
         if cursor is None:
             return

@@ -115,12 +115,15 @@ class AsyncClient:
         status: Status | str | None = None,
         model: str | None = None,
         tag: str | None = None,
+        error_code: str | None = None,
         cursor: str | None = None,
         limit: int = 50,
     ) -> Page:
-        """A page of the account's jobs, newest first."""
+        """A page of the account's jobs, newest first; with `error_code` those that failed so."""
         wanted = None if status is None else Status(status)
-        return await self._transport.page(status=wanted, model=model, tag=tag, cursor=cursor, limit=limit)
+        return await self._transport.page(
+            status=wanted, model=model, tag=tag, error_code=error_code, cursor=cursor, limit=limit
+        )
 
     async def close(self) -> None:
         """Releases connections."""

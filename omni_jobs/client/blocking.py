@@ -83,11 +83,13 @@ class Client:
         status: Status | str | None = None,
         model: str | None = None,
         tag: str | None = None,
+        error_code: str | None = None,
         cursor: str | None = None,
         limit: int = 50,
     ) -> Page:
         """As `AsyncClient.list`."""
-        return self._run(self._core.list(status=status, model=model, tag=tag, cursor=cursor, limit=limit))
+        filters = {"model": model, "tag": tag, "error_code": error_code}
+        return self._run(self._core.list(status=status, **filters, cursor=cursor, limit=limit))
 
     def close(self) -> None:
         """Releases connections and ends the thread; a second call does nothing."""

@@ -69,9 +69,17 @@ class HttpTransport:
         return Job.model_validate(await self._json("GET", f"/v1/jobs/{job_id}"))
 
     async def page(
-        self, *, status: Status | None, model: str | None, tag: str | None, cursor: str | None, limit: int
+        self,
+        *,
+        status: Status | None,
+        model: str | None,
+        tag: str | None,
+        error_code: str | None,
+        cursor: str | None,
+        limit: int,
     ) -> Page:
-        wanted = {"status": status, "model": model, "tag": tag, "cursor": cursor, "limit": limit}
+        filters = {"status": status, "model": model, "tag": tag, "error_code": error_code}
+        wanted = {**filters, "cursor": cursor, "limit": limit}
         given = {name: value for name, value in wanted.items() if value is not None}
         found = await self._json("GET", "/v1/jobs", params=given)
         return Page([Job.model_validate(job) for job in found["jobs"]], found.get("cursor"))

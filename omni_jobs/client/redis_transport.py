@@ -56,11 +56,25 @@ class RedisTransport:
         return job.model_copy(update={"waiting": waiting})
 
     async def page(
-        self, *, status: Status | None, model: str | None, tag: str | None, cursor: str | None, limit: int
+        self,
+        *,
+        status: Status | None,
+        model: str | None,
+        tag: str | None,
+        error_code: str | None,
+        cursor: str | None,
+        limit: int,
     ) -> Page:
         store = await self._store()
         found = await asyncio.to_thread(
-            store.list, self._account, status=status, model=model, tag=tag, cursor=cursor, limit=limit
+            store.list,
+            self._account,
+            status=status,
+            model=model,
+            tag=tag,
+            error_code=error_code,
+            cursor=cursor,
+            limit=limit,
         )
         return Page(*found)
 

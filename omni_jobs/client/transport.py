@@ -57,7 +57,14 @@ class Transport(Protocol):
         ...
 
     async def page(
-        self, *, status: Status | None, model: str | None, tag: str | None, cursor: str | None, limit: int
+        self,
+        *,
+        status: Status | None,
+        model: str | None,
+        tag: str | None,
+        error_code: str | None,
+        cursor: str | None,
+        limit: int,
     ) -> Page:
         """A page of the account's jobs."""
         ...

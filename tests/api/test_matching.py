@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from omni_jobs.schemas import Status
+from omni_jobs.schemas import JobError, Status
 from tests.api.conftest import MODEL, Served, job_body
 from tests.servers.processes import api
 
@@ -51,6 +51,30 @@ def test_all_that_match_are_tried_again_once_though_each_try_is_a_new_job(
     assert sum(part["done"] for part in swept) == 5
     again = [job for job in served.store.list("default", tag=tag, limit=50)[0] if job.retry_of]
     assert sorted(str(job.retry_of) for job in again) == sorted(ids)
+
+
+def test_failed_jobs_are_found_and_tried_again_by_the_code_of_their_error(
+    served: Served, http: httpx.Client
+) -> None:
+    tag, ids = submitted(http, 3)
+    fail(served, dict(zip(ids, ("poisoned", "poisoned", "execution_failed"), strict=True)))
+    wanted = {"status": "failed", "tag": tag, "error_code": "poisoned"}
+    listed = http.get("/v1/jobs", params=wanted).json()["jobs"]
+    assert sorted(job["id"] for job in listed) == sorted(ids[:2])
+    assert http.get("/v1/job_count", params=wanted).json()["count"] == 2
+    swept = list(parts(http, "/v1/retries/matching", **wanted, limit=1))
+    assert [part["done"] for part in swept if part["done"]] == [1, 1]
+    again = [job.retry_of for job in served.store.list("default", tag=tag, limit=50)[0] if job.retry_of]
+    assert sorted(map(str, again)) == sorted(ids[:2])
+
+
+def fail(served: Served, codes: dict[str, str]) -> None:
+    """As a worker would: jobs are claimed and their attempts fail, each with its code."""
+    while codes:
+        claim = served.store.claim_next("w", [MODEL], lease_seconds=60)
+        assert claim is not None
+        error = JobError(code=codes.pop(claim.job_id, "execution_failed"), message="no")
+        served.store.move(claim.account, claim.job_id, Status.FAILED, attempt=claim.attempt, error=error)
 
 
 def test_a_full_queue_stops_a_sweep_where_it_can_go_on(
