@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 from contextvars import ContextVar
+from datetime import UTC, datetime
 
 from starlette.requests import Request
 
@@ -28,7 +29,7 @@ def identify(request: Request, settings: Settings, store: JobStore) -> Caller:
     """The caller, whose scopes allow the request. Asks Redis only for issued keys.
 
     Raises:
-        Unauthorized: no key where one is needed, or a wrong or revoked one.
+        Unauthorized: no key where one is needed, or a wrong, revoked or expired one.
         Forbidden: without keys, a name other than loopback; with one, its scopes.
         RateLimited: the account or the key asks too often.
     """
@@ -86,7 +87,7 @@ def check_bind(settings: Settings) -> None:
         return
     store = connect(settings)
     try:
-        is_keyed = any(key.revoked_at is None for key in store.issued_keys())
+        is_keyed = any(key.state(datetime.now(UTC)) == "live" for key in store.issued_keys())
     finally:
         store.close()
     if not is_keyed:

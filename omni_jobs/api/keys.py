@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Path
@@ -13,7 +14,7 @@ from omni_jobs.api import problems
 from omni_jobs.api.service import Operator, Served
 from omni_jobs.names import ACCOUNT_PATTERN
 from omni_jobs.schemas.access import ApiKey, Scope
-from omni_jobs.schemas.job import Strict
+from omni_jobs.schemas.job import Strict, Whole
 from omni_jobs.schemas.record import Record
 from omni_jobs.store.keyring import DEFAULT_SCOPES
 
@@ -26,12 +27,17 @@ class KeyList(Record):
     keys: list[ApiKey]
 
 
+#: Ten years; a key that shall live longer has no lifetime.
+LONGEST_SECONDS = 10 * 365 * 24 * 3600
+
+
 class NewKey(Strict):
-    """A key to be made."""
+    """A key to be made. Without `lifetime_seconds` it is good until it is revoked."""
 
     account: Annotated[str, Field(pattern=ACCOUNT_PATTERN.pattern)]
     name: Annotated[str, Field(max_length=100, pattern=r"^[ -~]*$")] = ""
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=len(Scope))] = DEFAULT_SCOPES
+    lifetime_seconds: Whole | None = Field(None, ge=1, le=LONGEST_SECONDS)
 
 
 class IssuedKey(Record):
@@ -51,8 +57,13 @@ async def keys(_operator: Operator, service: Served) -> Response:
 @router.post("/v1/keys", status_code=201, response_model=IssuedKey, responses=problems.documented(413))
 async def issue(_operator: Operator, service: Served, wanted: NewKey) -> Response:
     """Make a key for an account."""
+    seconds = wanted.lifetime_seconds
     key, text = await asyncio.to_thread(
-        service.store.issue_key, wanted.account, name=wanted.name, scopes=wanted.scopes
+        service.store.issue_key,
+        wanted.account,
+        name=wanted.name,
+        scopes=wanted.scopes,
+        lifetime=None if seconds is None else timedelta(seconds=seconds),
     )
     shown = IssuedKey(key=key, text=text).model_dump(mode="json", exclude_none=True)
     return JSONResponse(shown, 201, {"cache-control": "no-store"})

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import click
 from rich.console import Console
 
 from omni_jobs.cli import show
 from omni_jobs.cli.context import Cli, command
+from omni_jobs.cli.times import span
 from omni_jobs.cli.workers import opened_store
 from omni_jobs.names import DEFAULT_ACCOUNT
 from omni_jobs.schemas.access import ApiKey, Scope
@@ -29,16 +32,18 @@ def keys() -> None:
     show_default=True,
     help="What it may do; may be given several times. `admin` may do all.",
 )
+@click.option("--lifetime", type=span, metavar="SPAN", help="How long it is good: 12h, 90d; default: for ever.")
 @command
-def create(cli: Cli, account: str, name: str, scopes: tuple[str, ...]) -> None:
+def create(cli: Cli, account: str, name: str, scopes: tuple[str, ...], lifetime: timedelta | None) -> None:
     """Make a key. It is shown this once: only a digest is kept."""
     with opened_store(cli) as store:
-        made, text = store.issue_key(account, name=name, scopes=map(Scope, scopes))
+        made, text = store.issue_key(account, name=name, scopes=map(Scope, scopes), lifetime=lifetime)
     if cli.as_json:
         show.print_json({**made.model_dump(mode="json", exclude_none=True), "key": text})
         return
     click.echo(text)
-    click.echo(f"{made.id} of account {made.account}; it is not shown again", err=True)
+    good = f" until {_time(made.expires_at)}" if made.expires_at else ""
+    click.echo(f"{made.id} of account {made.account}{good}; it is not shown again", err=True)
 
 
 @keys.command("list")
@@ -51,7 +56,7 @@ def list_keys(cli: Cli, account: str | None) -> None:
     if cli.as_json:
         show.print_json([one.model_dump(mode="json", exclude_none=True) for one in found])
         return
-    table = show.table_of("KEY", "ACCOUNT", "NAME", "SCOPES", "CREATED", "LAST USE", "STATE")
+    table = show.table_of("KEY", "ACCOUNT", "NAME", "SCOPES", "CREATED", "LAST USE", "EXPIRES", "STATE")
     for one in found:
         table.add_row(*_row(one))
     Console().print(table)
@@ -71,7 +76,12 @@ def revoke(cli: Cli, key_ids: tuple[str, ...]) -> None:
 
 
 def _row(key: ApiKey) -> tuple[str, ...]:
-    used = key.used_at.strftime("%Y-%m-%d %H:%M") if key.used_at else "never"
-    state = "revoked" if key.revoked_at else "live"
     created = key.created_at.strftime("%Y-%m-%d")
-    return key.id, key.account, key.name, " ".join(key.scopes), created, used, state
+    expires = _time(key.expires_at) if key.expires_at else "never"
+    used = _time(key.used_at) if key.used_at else "never"
+    state = key.state(datetime.now(UTC))
+    return key.id, key.account, key.name, " ".join(key.scopes), created, used, expires, state
+
+
+def _time(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M")

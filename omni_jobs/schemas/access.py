@@ -64,6 +64,13 @@ class ApiKey(Record):
     created_at: datetime
     used_at: datetime | None = None
     revoked_at: datetime | None = None
+    expires_at: datetime | None = None
+
+    def state(self, now: datetime) -> str:
+        """`live`, `expired` or `revoked`; only a live one is admitted."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "expired" if self.expires_at is not None and self.expires_at <= now else "live"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 from omni_jobs.errors import InvalidRequest, NotFound, Unauthorized
@@ -20,9 +21,18 @@ class Keyring(StoreCore):
     """Keys of all accounts. Whoever reaches Redis may issue them."""
 
     def issue_key(
-        self, account: str, *, name: str = "", scopes: Iterable[Scope] = DEFAULT_SCOPES
+        self,
+        account: str,
+        *,
+        name: str = "",
+        scopes: Iterable[Scope] = DEFAULT_SCOPES,
+        lifetime: timedelta | None = None,
     ) -> tuple[ApiKey, str]:
-        """A new key and its text, which cannot be shown again. Raises InvalidRequest."""
+        """A new key and its text, which cannot be shown again; good for ever without a lifetime.
+
+        Raises:
+            InvalidRequest: the account or the name.
+        """
         self._check_account(account)
         if len(name) > 100 or not name.isprintable():
             raise InvalidRequest(
@@ -30,7 +40,7 @@ class Keyring(StoreCore):
             )
         text = new_key_text()
         key_id = str(key_id_of(text))
-        created_ms = round(time.time() * 1000)
+        created_ms = self.scripts.clock_ms or round(time.time() * 1000)
         fields = {
             "id": key_id,
             "account": account,
@@ -39,6 +49,8 @@ class Keyring(StoreCore):
             "digest": key_digest(text),
             "created_ms": str(created_ms),
         }
+        if lifetime is not None:
+            fields["expires_ms"] = str(created_ms + round(lifetime.total_seconds() * 1000))
         flat = [part for field in fields.items() for part in field]
         self._ask(
             ("HSET", self.keys("api_key", key_id), *flat), ("ZADD", self.keys("api_keys"), created_ms, key_id)
@@ -64,7 +76,8 @@ class Keyring(StoreCore):
         """The caller who sent a key, and one more request of theirs.
 
         Raises:
-            Unauthorized: it is none of ours, or revoked. RateLimited: the account or the key makes too many.
+            Unauthorized: it is none of ours, revoked or expired.
+            RateLimited: the account or the key makes too many.
         """
         key_id = key_id_of(text)
         reply: list[Any] = [b"unknown"]
@@ -76,6 +89,11 @@ class Keyring(StoreCore):
             case b"revoked":
                 raise Unauthorized(
                     f"The key {key_id} is revoked.", field="authorization", remedy="Use another one."
+                )
+            case b"expired":
+                ended = moment(reply[1].decode()).isoformat(timespec="seconds")
+                raise Unauthorized(
+                    f"The key {key_id} expired at {ended}.", field="authorization", remedy="Ask for a new one."
                 )
             case b"limited":
                 raise rate_error(reply[1:])
@@ -99,4 +117,5 @@ def _key_of(fields: Fields) -> ApiKey:
         created_at=moment(fields["created_ms"]),
         used_at=moment(fields["used_ms"]) if "used_ms" in fields else None,
         revoked_at=moment(fields["revoked_ms"]) if "revoked_ms" in fields else None,
+        expires_at=moment(fields["expires_ms"]) if "expires_ms" in fields else None,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -59,6 +60,34 @@ def test_wrong_keys_are_refused_whatever_is_asked(served: Served, keyed: str) ->
     assert httpx.get(f"{keyed}/healthz").status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/jobs"),
+        ("POST", "/v1/images/generations"),
+        ("GET", "/v1/batches"),
+        ("POST", "/v1/predictions"),
+        ("POST", "/fal/queue/omni/paper"),
+        ("POST", "/fal/run/omni/paper"),
+    ],
+)
+def test_an_expired_key_is_refused_by_every_face(served: Served, keyed: str, method: str, path: str) -> None:
+    key, text = served.store.issue_key("ann", lifetime=timedelta(milliseconds=1))
+    with with_key(keyed, text) as http:
+        answer = http.request(method, path, json={} if method == "POST" else None)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
+    assert f"The key {key.id} expired at " in answer.json()["detail"]
+
+
+def test_a_lifetime_is_given_and_shown_over_http(served: Served, keyed: str) -> None:
+    with with_key(keyed, new_key(served, "ops", Scope.ADMIN)) as http:
+        made = http.post("/v1/keys", json={"account": "eve", "lifetime_seconds": 3600}).json()["key"]
+        lived = datetime.fromisoformat(made["expires_at"]) - datetime.fromisoformat(made["created_at"])
+        assert lived == timedelta(hours=1)
+        assert made in http.get("/v1/keys").json()["keys"]
+        assert http.post("/v1/keys", json={"account": "eve", "lifetime_seconds": 0}).status_code == 400
+
+
 def test_accounts_do_not_see_each_other(served: Served, keyed: str) -> None:
     with with_key(keyed, new_key(served, "ann")) as ann, with_key(keyed, new_key(served, "bob")) as bob:
         job = ann.post("/v1/jobs", json=job_body(), headers={"idempotency-key": "same"}).json()
@@ -108,7 +137,7 @@ def of_ann(served: Served, keyed: str) -> dict[str, str]:
     """One of everything that an account may have."""
     with with_key(keyed, new_key(served, "ann")) as ann:
         job = ann.post("/v1/jobs", json=job_body()).json()["id"]
-        artifact = served.succeed(served.claim(job), b"pixels").artifacts[0].id
+        artifact = served.succeed(served.claim(job), picture()).artifacts[0].id
         form = {"file": ("a.png", picture(), "image/png")}
         prediction = {"version": "paper", "input": {"prompt": "a fox"}}
         line = {"custom_id": "a", "method": "POST", "url": "/v1/images/generations"}

@@ -25,7 +25,7 @@ def test_the_http_client_draws_and_edits(service: Service, tmp_path: Path) -> No
 
 
 def test_the_back_end_is_told_of_every_order(service: Service, tmp_path: Path) -> None:
-    said = run(tmp_path, "webhook_back_end.py", service.api, str(service.hook_port))
+    said = run(tmp_path, "webhooks/back_end.py", service.api, str(service.hook_port))
     assert sorted(line.split()[0] for line in said.splitlines()) == ["order-1", "order-2", "order-3"]
     assert said.count("job.succeeded") == 3
 
@@ -44,7 +44,8 @@ def test_the_manifest_is_expanded(tmp_path: Path) -> None:
 
 
 def test_every_example_is_run_and_listed() -> None:
-    scripts = {path.name for path in (ROOT / "examples").glob("*.py")}
+    examples = ROOT / "examples"
+    scripts = {str(path.relative_to(examples)) for place in ("*.py", "webhooks/*.py") for path in examples.glob(place)}
     tests = Path(__file__).read_text("utf-8")
     listed = (ROOT / "examples" / "README.md").read_text("utf-8")
     assert scripts

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from omni_jobs.errors import InvalidRequest, NotFound, Unauthorized
 from omni_jobs.redis_server import RedisServer
 from omni_jobs.schemas.access import Scope
 from omni_jobs.store import JobStore
+from tests.store.conftest import pass_time
 
 
 def test_only_a_digest_is_kept(any_store: JobStore) -> None:
@@ -55,6 +58,22 @@ def test_revoked_and_unknown_keys_are_refused(any_store: JobStore) -> None:
         any_store.issue_key("a/b")
 
 
+def test_a_key_ends_with_its_lifetime(any_store: JobStore) -> None:
+    key, text = any_store.issue_key("ann", lifetime=timedelta(days=1))
+    end = key.created_at + timedelta(days=1)
+    assert key.expires_at == end
+    pass_time(any_store, 24 * 3600 - 1)
+    any_store.admit(text)
+    pass_time(any_store, 1)
+    with pytest.raises(Unauthorized, match=re.escape(f"{key.id} expired at {end.isoformat()}")):
+        any_store.admit(text)
+    (shown,) = any_store.issued_keys()
+    assert (shown.state(key.created_at), shown.state(end)) == ("live", "expired")
+    any_store.revoke_key(key.id)
+    with pytest.raises(Unauthorized, match="revoked"):
+        any_store.admit(text)
+
+
 def test_keys_on_the_command_line(redis_server: RedisServer, tmp_path: Path, store: JobStore) -> None:
     environment = {
         "OMNI_REDIS_URL": redis_server.url,
@@ -74,6 +93,11 @@ def test_keys_on_the_command_line(redis_server: RedisServer, tmp_path: Path, sto
     shown = run("list")
     assert all(word in shown for word in (key.id, "laptop", "admin", "live"))
     assert text not in shown
+    brief = run("create", "--account", "eve", "--lifetime", "2h").strip()
+    assert store.admit(brief).account == "eve"
+    (brief_key,) = store.issued_keys("eve")
+    assert brief_key.expires_at == brief_key.created_at + timedelta(hours=2)
+    assert f"{brief_key.expires_at:%Y-%m-%d %H:%M}" in run("list", "--account", "eve")
     assert key.id in run("revoke", key.id)
     assert "revoked" in run("list", "--account", "ann")
     assert key.id not in run("list", "--account", "bob")

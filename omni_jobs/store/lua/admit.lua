@@ -1,14 +1,15 @@
 -- Whose key this is, and whether its account and it may make one more request. args: id, digest, limits (defaults).
--- Replies {unknown}, {revoked}, {limited, owner, limit, milliseconds to wait} or {admitted, account, scopes} with, if
+-- Replies {unknown}, {revoked}, {expired, when}, {limited, owner, limit, milliseconds to wait} or {admitted, account, scopes} with, if
 -- there is a limit, {limit, remaining, milliseconds until all is free again} of the tighter one.
 -- The rate is a generic cell rate algorithm: one number an owner, the time at which its past requests are paid for.
 -- Digests of random secrets need no comparison in constant time.
 local NOTED_MS = 60000
 local MINUTE_MS = 60000
 local place = key('api_key', args.id)
-local known = redis.call('HMGET', place, 'digest', 'account', 'scopes', 'revoked_ms', 'used_ms')
+local known = redis.call('HMGET', place, 'digest', 'account', 'scopes', 'revoked_ms', 'used_ms', 'expires_ms')
 if known[1] ~= args.digest then return {'unknown'} end
 if known[4] then return {'revoked'} end
+if known[6] and number(known[6]) <= now then return {'expired', known[6]} end
 
 local owners = owners_of(known[2], args.id)
 local paid, tightest = {}, nil

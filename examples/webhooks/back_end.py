@@ -1,4 +1,4 @@
-"""A back end that submits jobs and is told of their ends: python examples/webhook_back_end.py [API] [PORT].
+"""A back end that submits jobs and is told of their ends: python examples/webhooks/back_end.py [API] [PORT].
 
 Start the service with OMNI_WEBHOOK_ALLOW=127.0.0.1:9000: it sends to public addresses only, unless allowed.
 """
