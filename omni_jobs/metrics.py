@@ -45,6 +45,14 @@ METRICS: dict[str, Metric] = {
     "omni_engine_calls_saved_total": Metric("counter", "Denoise calls that outputs' own step caches answered."),
     "omni_engine_forwards_total": Metric("counter", "Forwards that served these calls; the fewer, the fuller."),
     "omni_engine_max_batch": Metric("gauge", "Largest batch that a worker's engine ran."),
+    "omni_checkpoints_total": Metric("counter", "Checkpoints that a worker has stored."),
+    "omni_checkpoint_bytes_total": Metric("counter", "Their bytes."),
+    "omni_checkpoint_seconds_total": Metric("counter", "Seconds that the device waited for requests to be saved."),
+    "omni_checkpoints_dropped_total": Metric("counter", "Checkpoints that could not be stored."),
+    "omni_checkpoints_resumed_total": Metric("counter", "Outputs that went on from a checkpoint."),
+    "omni_checkpoints_refused_total": Metric(
+        "counter", "Outputs that began again beside a checkpoint, by reason."
+    ),
     "omni_engine_proofs_total": Metric("counter", "Ways of merging that a worker has put to the proof, by model."),
     "omni_engine_alone_calls_total": Metric("counter", "Denoise calls that ran alone, by model and reason."),
     "omni_engine_restarts_total": Metric("counter", "Times that a worker started its engine process again."),
@@ -66,6 +74,16 @@ _DETAILS = {
     "omni_engine_forwards_total": "forwards",
     "omni_engine_max_batch": "max_batch",
     "omni_engine_restarts_total": "engine_restarts",
+}
+
+
+#: The same of its checkpoints.
+_CHECKPOINTS = {
+    "omni_checkpoints_total": "written",
+    "omni_checkpoint_bytes_total": "bytes",
+    "omni_checkpoint_seconds_total": "seconds",
+    "omni_checkpoints_dropped_total": "dropped",
+    "omni_checkpoints_resumed_total": "resumed",
 }
 
 
@@ -111,11 +129,20 @@ def worker_samples(workers: Sequence[WorkerInfo]) -> Iterator[Sample]:
             value = worker.details.get(detail)
             if isinstance(value, int | float):
                 yield sample(family, value, worker=name)
+        yield from _checkpoint_samples(name, worker.details.get("checkpoints") or {})
         yield from _merging_samples(name, worker.details.get("merging") or {})
         for model, word in worker.models.items():
             states[model, "draining" if worker.state == "draining" else word] += 1
     for (model, state), count in sorted(states.items()):
         yield sample("omni_model_workers", count, model=model, state=state)
+
+
+def _checkpoint_samples(worker: str, tally: Mapping[str, Any]) -> Iterator[Sample]:
+    for family, name in _CHECKPOINTS.items():
+        if name in tally:
+            yield sample(family, tally[name], worker=worker)
+    for reason, count in tally.get("refused", {}).items():
+        yield sample("omni_checkpoints_refused_total", count, worker=worker, reason=reason)
 
 
 def _merging_samples(worker: str, merging: Mapping[str, Any]) -> Iterator[Sample]:

@@ -90,6 +90,7 @@ class AttemptCheckpoints:
         """The engine tells of this output's request: a checkpoint, or what became of one."""
         match message["kind"]:
             case "checkpoint":
+                self._service.tally.taken(message["seconds"])
                 self._take(output, SpoolFile.from_json(message["file"]), int(message["step"]))
             case "resumed":
                 self._hear_resumed(output, message["step"], message["refused"])
@@ -137,6 +138,7 @@ class AttemptCheckpoints:
             self._service.checkpointing.do(self._delete_all)
 
     def _hear_resumed(self, output: int, step: int, refused: str | None) -> None:
+        self._service.tally.resumed(refused)
         if refused is None:
             self._log.info("attempt resumed", output=output, step=step)
         else:
@@ -168,6 +170,7 @@ class AttemptCheckpoints:
             try:
                 self._store(output, file.take(), step)
             except (OmniJobsError, StorageError, OSError, ValueError) as error:
+                self._service.tally.dropped()
                 self._log.warning("checkpoint dropped", output=output, step=step, error=str(error))
 
     def _store(self, output: int, content: bytes, step: int) -> None:
@@ -182,6 +185,7 @@ class AttemptCheckpoints:
             service.objects.delete(fresh.key)
             return
         old, self._stored = self._stored.get(output), stored
+        service.tally.stored(len(content))
         self._log.info("checkpoint", output=output, step=step, size_bytes=len(content))
         if old is not None and old.key != fresh.key:
             service.objects.delete(old.key)

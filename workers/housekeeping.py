@@ -147,6 +147,7 @@ class Housekeeping:
         uploads = self._service.uploads
         return {
             **asdict(engine.stats),
+            "checkpoints": self._service.tally.to_json(),
             "uploads": uploads.jobs,
             "upload_bytes": uploads.size_bytes,
             "upload_budget_bytes": uploads.budget_bytes,

@@ -23,6 +23,7 @@ from omni_jobs.schemas import ModelCard
 from omni_jobs.settings import Settings
 from omni_jobs.store import Claim, Ref, connect
 from workers.beside import Beside
+from workers.checkpoint_tally import CheckpointTally
 from workers.engine_process import Budget, Replicas
 from workers.enhancing.enhance import open_enhancing
 from workers.finishing import finish, hand_back
@@ -82,6 +83,7 @@ class WorkerService:
             partial(hand_back, self),
             self._hold_claims,
         )
+        self.tally = CheckpointTally()
         self.checkpointing = Beside("checkpoints", settings.upload_threads)
         self.enhancing = open_enhancing(settings, self.store)
         self.housekeeping = Housekeeping(self)

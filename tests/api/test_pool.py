@@ -144,8 +144,9 @@ def test_metrics_show_the_whole_pool(pool: Pool, client: Client) -> None:
         lines["omni_http_request_seconds_count"]
     )
     named = {line.split()[2] for line in answer.text.splitlines() if line.startswith("# TYPE")}
-    # A simulated device merges nothing and so has nothing to prove.
-    assert named == set(METRICS) - {"omni_engine_proofs_total", "omni_engine_alone_calls_total"}
+    # A simulated device merges nothing and so has nothing to prove; no checkpoint was refused here.
+    absent = {"omni_engine_proofs_total", "omni_engine_alone_calls_total", "omni_checkpoints_refused_total"}
+    assert named == set(METRICS) - absent
 
 
 def test_every_metric_is_documented() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from omni_jobs import queue
+from omni_jobs.metrics import render, worker_samples
 from omni_jobs.names import checkpoint_prefix
 from omni_jobs.schemas import EventType, Job, Phase, Status
 from tests.e2e.deployment import Deployment, deployed
@@ -188,6 +189,10 @@ def test_a_checkpoint_that_is_no_good_costs_time_and_is_named(deployment: Deploy
         assert ended.sharing is not None
         assert ended.sharing.calls == STEPS
     assert deployment.log(second).count("beginning from step 0") == len(jobs)
+    told = {"altered": 1, "unreadable": 1, "differs": 1}
+    deployment.until(lambda: tally(deployment, second)["refused"] == told)
+    text = render(worker_samples(deployment.store.workers()))
+    assert f'omni_checkpoints_refused_total{{worker="{second}",reason="differs"}} 1' in text
     deployment.until(lambda: not list(deployment.objects.list("checkpoints/")))
 
 
@@ -213,6 +218,14 @@ def test_a_checkpoint_that_may_be_what_kills_the_engine_process_is_given_up(depl
     assert (went_on[-1]["step"], "died 2 times" in went_on[-1]["refused"]) == (0, True)
 
 
+def tally(deployment: Deployment, name: str) -> dict[str, Any]:
+    """What a worker tells of its checkpoints."""
+    info = deployment.worker(name)
+    assert info is not None
+    told: dict[str, Any] = info.details["checkpoints"]
+    return told
+
+
 def test_storage_that_takes_no_checkpoint_costs_the_job_nothing_else(deployment: Deployment) -> None:
     name = deployment.start_worker(SLOW, checkpoint_seconds=OFTEN)
     (deployment.folder / "objects" / "checkpoints").write_text("where the folder would be")
@@ -220,6 +233,8 @@ def test_storage_that_takes_no_checkpoint_costs_the_job_nothing_else(deployment:
     (ended,) = deployment.finished(job)
     deployment.check(ended)
     assert "checkpoint dropped" in deployment.log(name)
+    deployment.until(lambda: tally(deployment, name)["dropped"] >= 1)
+    assert (tally(deployment, name)["written"], tally(deployment, name)["seconds"] >= 0) == (0, True)
 
 
 def test_a_canceled_job_leaves_no_checkpoint(deployment: Deployment) -> None:

@@ -152,11 +152,15 @@ class RequestResumed:
 
 @dataclass(frozen=True, slots=True)
 class RequestCheckpoint:
-    """A request was saved with `step` iterations done; it runs on, unless it is being handed back."""
+    """A request was saved with `step` iterations done; it runs on, unless it is being handed back.
+
+    `seconds` is how long the device waited for that.
+    """
 
     request_id: str
     step: int
     checkpoint: Checkpoint
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

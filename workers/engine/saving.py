@@ -54,6 +54,7 @@ class Saving:
         except NotSaved as error:
             self._tell(RequestNotSaved(request_id, str(error)))
             return
+        seconds = time.perf_counter() - began
         # The first one also looks into the pipeline's code, which is done once.
-        self._cost_seconds = 0.0 if self._cost_seconds is None else time.perf_counter() - began
-        self._tell(RequestCheckpoint(request_id, held.step, saved))
+        self._cost_seconds = 0.0 if self._cost_seconds is None else seconds
+        self._tell(RequestCheckpoint(request_id, held.step, saved, seconds))

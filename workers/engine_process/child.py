@@ -203,21 +203,26 @@ class EngineChild:
         )
 
     def _send_preview(self, event: RequestPreview) -> None:
-        self._send_file("preview", event, event.rgb, (event.height, event.width, 3))
+        self._send_file("preview", event, event.rgb, (event.height, event.width, 3), {})
 
     def _send_checkpoint(self, event: RequestCheckpoint) -> None:
         content = event.checkpoint.to_bytes()
-        self._send_file("checkpoint", event, content, (len(content),))
+        self._send_file("checkpoint", event, content, (len(content),), {"seconds": event.seconds})
 
     def _send_file(
-        self, kind: str, event: RequestPreview | RequestCheckpoint, content: bytes, shape: tuple[int, ...]
+        self,
+        kind: str,
+        event: RequestPreview | RequestCheckpoint,
+        content: bytes,
+        shape: tuple[int, ...],
+        facts: Mapping[str, float],
     ) -> None:
         try:
             file = write_spool(self._spool, content, shape)
         except OSError:
             return  # droppable; the output itself will tell that the disk is full
         message = {"request_id": event.request_id, "step": event.step, "file": file.to_json()}
-        self._channel.send({"kind": kind, **message})
+        self._channel.send({"kind": kind, **message, **facts})
 
 
 def failed(request_id: str, error: BaseException) -> dict[str, Any]:
