@@ -50,9 +50,7 @@ METRICS: dict[str, Metric] = {
     "omni_checkpoint_seconds_total": Metric("counter", "Seconds that the device waited for requests to be saved."),
     "omni_checkpoints_dropped_total": Metric("counter", "Checkpoints that could not be stored."),
     "omni_checkpoints_resumed_total": Metric("counter", "Outputs that went on from a checkpoint."),
-    "omni_checkpoints_refused_total": Metric(
-        "counter", "Outputs that began again beside a checkpoint, by reason."
-    ),
+    "omni_checkpoints_refused_total": Metric("counter", "Outputs that began anew in spite of one, by reason."),
     "omni_engine_proofs_total": Metric("counter", "Ways of merging that a worker has put to the proof, by model."),
     "omni_engine_alone_calls_total": Metric("counter", "Denoise calls that ran alone, by model and reason."),
     "omni_engine_restarts_total": Metric("counter", "Times that a worker started its engine process again."),

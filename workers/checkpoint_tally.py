@@ -1,4 +1,4 @@
-"""What checkpoints came to in one worker: written, what they cost, taken up or refused. Published with each beat."""
+"""What checkpoints came to in one worker: written, what they cost, taken up or refused. Housekeeping publishes it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from typing import Any
 
-#: A word for each kind of refusal, by what its sentence holds; any other is a run that did not come to the same place.
+#: A word for each kind of refusal, by what its sentence holds; any other is a run that took another way.
 WORDS = {
     "the engine process died": "suspected",
     "it cannot be read": "unreadable",
