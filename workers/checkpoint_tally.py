@@ -1,4 +1,4 @@
-"""What checkpoints came to in one worker: written, what they cost, taken up or refused. Housekeeping publishes it."""
+"""What checkpoints came to in one worker: written, what they cost, taken up or refused. Each beat publishes it."""
 
 from __future__ import annotations
 
