@@ -179,7 +179,7 @@ class EngineChild:
         while True:
             match self._outputs.get():
                 case RequestPreview() as preview:
-                    self._send_preview(preview)
+                    self._send_file("preview", preview, preview.rgb, (preview.height, preview.width, 3))
                 case RequestCheckpoint() as saved:
                     self._send_checkpoint(saved)
                 case RequestCanceled(request_id):
@@ -202,27 +202,20 @@ class EngineChild:
             }
         )
 
-    def _send_preview(self, event: RequestPreview) -> None:
-        self._send_file("preview", event, event.rgb, (event.height, event.width, 3), {})
-
     def _send_checkpoint(self, event: RequestCheckpoint) -> None:
         content = event.checkpoint.to_bytes()
-        self._send_file("checkpoint", event, content, (len(content),), {"seconds": event.seconds})
+        self._send_file("checkpoint", event, content, (len(content),))
 
     def _send_file(
-        self,
-        kind: str,
-        event: RequestPreview | RequestCheckpoint,
-        content: bytes,
-        shape: tuple[int, ...],
-        facts: Mapping[str, float],
+        self, kind: str, event: RequestPreview | RequestCheckpoint, content: bytes, shape: tuple[int, ...]
     ) -> None:
         try:
             file = write_spool(self._spool, content, shape)
         except OSError:
             return  # droppable; the output itself will tell that the disk is full
         message = {"request_id": event.request_id, "step": event.step, "file": file.to_json()}
-        self._channel.send({"kind": kind, **message, **facts})
+        cost = {"seconds": event.seconds} if isinstance(event, RequestCheckpoint) else {}
+        self._channel.send({"kind": kind, **message, **cost})
 
 
 def failed(request_id: str, error: BaseException) -> dict[str, Any]:
