@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # The engine runs one forward at a time; more threads than cores only fight.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help install demo try test check conformance chaos chaos-report overload bench eval-demo-model test-vllm test-browser docs lock clean
+.PHONY: help install demo try test check conformance chaos chaos-report overload bench eval-demo-model test-vllm test-browser test-node docs lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -27,7 +27,7 @@ try: install  ## One picture and no server: make try PROMPT="a red circle on whi
 	$(BIN)/omni-jobs try "$(or $(PROMPT),a red circle on white)" $(ARGS)
 
 test: install  ## The tests, at most ten minutes on two cores
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow and not gpu and not chaos and not browser and not vllm'
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow and not gpu and not chaos and not browser and not vllm and not node'
 
 .PHONY: test-gpu
 test-gpu: install  ## What only a CUDA device can do; without one each test says what it needs and is skipped
@@ -81,6 +81,9 @@ test-browser: install  ## The dashboard in a real Chromium, which is installed w
 			&& DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } || \
 		{ echo "There is no Chromium. Install it, for instance with: sudo apt-get install chromium" >&2; exit 1; }
 	$(BIN)/python -m pytest -m browser tests/dashboard
+
+test-node: install  ## The Node packages of OpenAI, Replicate and fal, which npm installs for the test
+	$(BIN)/python -m pytest -m node tests/faces
 
 conformance: install  ## Every pipeline of the zoo, alone against together; writes docs/conformance.md
 	$(BIN)/python -m benchmarks.conformance --write docs/conformance.md

@@ -7,6 +7,7 @@ are the latest ones at the moment when the client takes them, so a slow client s
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
@@ -43,8 +44,9 @@ class EventStreamResponse(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, content: Any, status_code: int = 200) -> None:
-        super().__init__(content, status_code, {"cache-control": "no-store", "x-accel-buffering": "no"})
+    def __init__(self, content: Any, status_code: int = 200, headers: Mapping[str, str] | None = None) -> None:
+        own = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        super().__init__(content, status_code, {**own, **(headers or {})})
 
 
 @router.get(

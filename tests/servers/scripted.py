@@ -30,8 +30,8 @@ class Answer:
 
 
 @contextmanager
-def scripted(answer: Callable[[Request], Answer]) -> Iterator[str]:
-    """The address of a server that runs `answer` for every request, in a thread of its own each."""
+def scripted(answer: Callable[[Request], Answer], port: int = 0) -> Iterator[str]:
+    """The address of a server that runs `answer` for every request, in a thread of its own; port 0: a free one."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -65,7 +65,7 @@ def scripted(answer: Callable[[Request], Answer]) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:
             """Stays silent: the requests are what tests look at."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

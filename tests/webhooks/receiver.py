@@ -60,10 +60,10 @@ class Receiver:
 
 @contextmanager
 def receiving(
-    mood: Callable[[int], Answer] = lambda _: Answer(204), secret: str | None = None
+    mood: Callable[[int], Answer] = lambda _: Answer(204), secret: str | None = None, port: int = 0
 ) -> Iterator[Receiver]:
-    """A receiver on a free port of loopback."""
+    """A receiver on a port of loopback; 0: a free one."""
     receiver = Receiver(mood, secret)
-    with scripted(receiver.take) as address:
+    with scripted(receiver.take, port) as address:
         receiver.url = f"{address}/hook"
         yield receiver

@@ -49,7 +49,8 @@ async def status_stream(
 ) -> Response:
     """How a request stands, told whenever it changes, until it has ended."""
     job = await asyncio.to_thread(service.store.get, account, job_id)
-    return EventStreamResponse(_statuses(service, job, _url(request, service, app, job_id), logs))
+    statuses = _statuses(service, job, _url(request, service, app, job_id), logs)
+    return EventStreamResponse(statuses, headers={REQUEST_HEADER: job_id})
 
 
 @router.get("/queue/{app:path}/requests/{job_id}")
@@ -93,7 +94,9 @@ async def run(request: Request, account: Account, service: Served, app: str) -> 
     streams = app.endswith("/stream")
     job = await _submitted(request, account, service, app.removesuffix("/stream"), None)
     if streams:
-        return EventStreamResponse(_running(service, job, _base(request, service)))
+        return EventStreamResponse(
+            _running(service, job, _base(request, service)), headers={REQUEST_HEADER: job.id}
+        )
     return _result(request, service, await ended(service, job))
 
 
