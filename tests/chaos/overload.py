@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,37 +31,58 @@ from tests.chaos.roles import MODEL
 from tests.chaos.run import settle, warm_up
 
 FLOOD, CALM = "default", "calm"
+#: How a submit is refused while the queue is full.
+REFUSED = "429 queue_full"
 #: How many times its capacity the pool is asked for; the share of it that the calm account asks for.
 FACTOR, CALM_SHARE = 10, 0.1
-#: Jobs by which the capacity is measured; how many may be queued.
-SAMPLE_JOBS, ADMITTED = 50, 200
+#: Jobs by which the capacity is measured; how many may be queued: at ten times capacity that is full in seconds.
+SAMPLE_JOBS, ADMITTED = 50, 50
+#: Clients of the flood, so that a slow answer does not slow it down; the least part of the rate they must reach.
+SENDERS, REACHED = 16, 0.8
 #: What a process may hold beyond its first measure, in bytes; Redis once its jobs are deleted.
 SLACK_BYTES = 64 * 2**20
 #: Jobs of the calm account, which goes past the admission, that may be queued beside the admitted.
 CALM_SLACK = 50
+#: No answer of the API may take longer, in seconds.
+PATIENCE_SECONDS = 30.0
 
 
 @dataclass
 class Flood:
-    """A client that does as `Retry-After` says for each refused batch, but never slows down by itself."""
+    """Clients that heed no `Retry-After` and send at a fixed rate together; what they were answered."""
 
     url: str
     rate: float
-    answers: Counter[int] = field(default_factory=Counter)
+    answers: Counter[str] = field(default_factory=Counter)
     told_to_wait: Counter[str] = field(default_factory=Counter)
+    slowest_seconds: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, ends: float) -> None:
-        number = 0
-        with httpx.Client(base_url=self.url, timeout=60.0, trust_env=False) as http:
-            next_at = time.monotonic()
+        """Send until then."""
+        with ThreadPoolExecutor(SENDERS) as senders:
+            for number in range(SENDERS):
+                senders.submit(self._send, number, ends).add_done_callback(lambda one: one.result())
+
+    def _send(self, sender: int, ends: float) -> None:
+        pause = SENDERS / self.rate
+        next_at = time.monotonic() + pause * sender / SENDERS
+        with httpx.Client(base_url=self.url, timeout=2 * PATIENCE_SECONDS, trust_env=False) as http:
             while time.monotonic() < ends:
                 time.sleep(max(0.0, next_at - time.monotonic()))
-                next_at += 1 / self.rate
-                number += 1
-                answer = http.post("/v1/jobs", json=body(f"flood {number}"))
-                self.answers[answer.status_code] += 1
-                if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
-                    self.told_to_wait[answer.headers.get("retry-after", "missing")] += 1
+                next_at += pause
+                began = time.monotonic()
+                answer = http.post("/v1/jobs", json=body(f"flood {sender} {next_at}"))
+                self._count(answer, time.monotonic() - began)
+
+    def _count(self, answer: httpx.Response, seconds: float) -> None:
+        is_refused = answer.status_code == httpx.codes.TOO_MANY_REQUESTS
+        word = f"{answer.status_code} {answer.json()['error_type']}" if is_refused else str(answer.status_code)
+        with self._lock:
+            self.answers[word] += 1
+            self.slowest_seconds = max(self.slowest_seconds, seconds)
+            if is_refused:
+                self.told_to_wait[answer.headers.get("retry-after", "missing")] += 1
 
 
 @click.command()
@@ -95,7 +117,8 @@ def overload(folder: Path, minutes: float) -> dict[str, Any]:
         facts = {
             "capacity_jobs_per_second": round(capacity, 1),
             "asked_for_jobs_per_second": round(flood.answers.total() / (60 * minutes), 1),
-            "answers": {str(status): count for status, count in flood.answers.items()},
+            "answers": dict(flood.answers),
+            "slowest_answer_seconds": round(flood.slowest_seconds, 2),
             "retry_after": dict(flood.told_to_wait),
             "admitted": ADMITTED,
             "deepest_queue": deepest,
@@ -113,8 +136,12 @@ def broken(facts: dict[str, Any]) -> list[str]:
     grown = [name for name, (first, last) in facts["resident_bytes"].items() if last > first + SLACK_BYTES]
     first, last = facts["redis_bytes"]
     behind = ADMITTED / facts["capacity_jobs_per_second"]
+    wanted = REACHED * FACTOR * facts["capacity_jobs_per_second"]
     checks = {
-        "the flood was never refused": "429" not in facts["answers"],
+        "the flood was none": facts["asked_for_jobs_per_second"] < wanted,
+        "the flood was never refused with queue_full": REFUSED not in facts["answers"],
+        "something else was answered": not set(facts["answers"]) <= {"201", REFUSED},
+        "an answer took too long": facts["slowest_answer_seconds"] > PATIENCE_SECONDS,
         "a refusal came without Retry-After": "missing" in facts["retry_after"],
         "the queue outgrew its limit": facts["deepest_queue"] > ADMITTED + CALM_SLACK,
         "jobs were lost or failed": set(facts["ends"]) != {Status.SUCCEEDED.value},
@@ -133,11 +160,12 @@ def body(prompt: str) -> dict[str, Any]:
 
 def measured_capacity(fleet: Fleet) -> float:
     """Jobs a second while the queue is never empty."""
-    began = time.monotonic()
-    for number in range(SAMPLE_JOBS):
-        queue.submit(fleet.store, body(f"sample {number}"))
+    sample = [queue.submit(fleet.store, body(f"sample {number}"))[0] for number in range(SAMPLE_JOBS)]
     settle(fleet)
-    return SAMPLE_JOBS / (time.monotonic() - began)
+    ended = [fleet.store.get(job.account, job.id) for job in sample]
+    began = min(job.started_at for job in ended if job.started_at)
+    seconds = (max(job.finished_at for job in ended if job.finished_at) - began).total_seconds()
+    return SAMPLE_JOBS / seconds
 
 
 def pour(fleet: Fleet, capacity: float, seconds: float) -> tuple[Flood, list[Job], int]:

@@ -195,6 +195,7 @@ PARTS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ),
     ("docs/reliability.md", "chaos runs", chaos_report.table),
     ("docs/reliability.md", "chaos faults", chaos_report.faults),
+    ("docs/reliability.md", "overload runs", chaos_report.overload),
 )
 
 
