@@ -106,8 +106,11 @@ class Leases:
         """Renew this claim's lease until it is released."""
         lease = Lease(claim, self._engine_advances, self._budgets)
         with self._lock:
+            superseded = self._held.get(claim.ref)
             self._held[claim.ref] = lease
             is_stopping = self._is_stopping
+        if superseded is not None:  # it ended before this thread could tell; its slot may still work on it
+            superseded.lose()
         if is_stopping:
             lease.stop()
         return lease

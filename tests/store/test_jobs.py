@@ -164,6 +164,17 @@ def test_a_job_that_kills_its_device_is_poisoned(any_store: JobStore) -> None:
     assert last.error.code == "poisoned"
 
 
+def test_a_claim_that_is_sent_again_does_not_give_the_next_attempt_to_a_second_slot(any_store: JobStore) -> None:
+    """Its answer was lost for longer than the lease, and another slot of the worker has claimed the job since."""
+    job = create(any_store)
+    asked = {"worker": "w", "models": ["tiny"], "lease_ms": 10_000, "min_priority": 0, "shapes": [], "nonce": "n"}
+    assert any_store.scripts.run("claim_next", asked)[0] == b"claim"
+    assert any_store.scripts.run("claim_next", asked)[0] == b"claim", "sent again at once it is the same claim"
+    any_store.move("default", job.id, Status.QUEUED, attempt=1, reason="lease lost")
+    assert claimed(any_store).attempt == 2
+    assert any_store.scripts.run("claim_next", asked) == [b"none"]
+
+
 def test_a_finished_job_never_moves_again(any_store: JobStore) -> None:
     job = create(any_store)
     any_store.move("default", job.id, Status.CANCELED)

@@ -10,11 +10,13 @@ local ACCOUNTS = 32
 local CLAIMED_TTL_MS = 30000
 local BURIALS = 16
 
+-- The answer was lost. Since then the lease may have ended and another slot of the worker may hold the next attempt.
 local again = redis.call('GET', key('claimed', args.nonce))
 if again then
-  local job = load_job(split_ref(again))
-  if job and job.status == 'running' and job.worker == args.worker then return reply_with('claim', job) end
-  return {'none'}
+  local ref, attempt = string.match(again, '^(%S+) (%d+)$')
+  local job = ref and load_job(split_ref(ref))
+  local is_current = job and job.status == 'running' and job.worker == args.worker and job.attempt == attempt
+  return is_current and reply_with('claim', job) or {'none'}
 end
 
 local wanted_shape = {}
@@ -111,7 +113,7 @@ local function lease(job)
   job.started_ms = job.started_ms or ms(now)
   transition(job, 'running', {attempt = number(job.attempt), worker = args.worker}, nil, args.lease_ms)
   redis.call('HDEL', key('rung'), job.model)
-  redis.call('SET', key('claimed', args.nonce), ref_of(job), 'PX', CLAIMED_TTL_MS)
+  redis.call('SET', key('claimed', args.nonce), ref_of(job) .. ' ' .. job.attempt, 'PX', CLAIMED_TTL_MS)
 end
 
 promote_due(PEERS)
