@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -73,7 +74,7 @@ def memory_mib(pid: int, field: str) -> float:
 
 
 def main() -> None:
-    """Prints one JSON object."""
+    """Prints one JSON object; the exit status is 1 if a line was lost or told twice."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lines", type=int, default=50_000)
     options = parser.parse_args()
@@ -98,6 +99,7 @@ def main() -> None:
     once = sum(count == 1 for count in told.values())
     figures = {"lines": options.lines, "status": batch["status"], "told_once": once, "told": told.total()}
     print(json.dumps({**figures, **marks, **memory, "failures": batch["failures"]}))
+    sys.exit(0 if once == len(told) == options.lines else 1)
 
 
 if __name__ == "__main__":

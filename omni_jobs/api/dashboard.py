@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from omni_jobs.api.service import Served, Service
-from omni_jobs.dashboard.files import static_files
+from omni_jobs.dashboard.files import site
 from omni_jobs.errors import NotFound
 from storage import LocalStore
 
@@ -25,12 +25,13 @@ async def entrance() -> Response:
 
 @router.get(PATH)
 @router.get(PATH + "{name:path}")
-async def file(request: Request, service: Served, name: str = "index.html") -> Response:
+async def file(request: Request, service: Served, name: str = "") -> Response:
     """One of its files. Raises NotFound."""
-    found = static_files().get(name or "index.html")
+    found = site().find(name)
     if found is None:
         raise NotFound(f"The dashboard has no file {name!r}.", field="name", value=name)
-    headers = {"etag": found.tag, "cache-control": "no-cache", **protections(picture_origin(service))}
+    age = "public, max-age=31536000, immutable" if site().is_fixed(name) else "no-cache"
+    headers = {"etag": found.tag, "cache-control": age, **protections(picture_origin(service))}
     if request.headers.get("if-none-match") == found.tag:
         return Response(status_code=304, headers=headers)
     return Response(found.content, 200, headers, media_type=found.media_type)
@@ -49,7 +50,7 @@ def protections(pictures: str) -> dict[str, str]:
     rules = {
         "default-src": "'none'",
         "script-src": "'self'",
-        "style-src": "'self'",
+        "style-src": " ".join(site().styles),
         "connect-src": "'self'",
         "img-src": media,
         "media-src": media,

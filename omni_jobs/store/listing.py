@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from omni_jobs.schemas import Job, Status
 from omni_jobs.store import paging
 from omni_jobs.store.reading import Reading
@@ -9,10 +11,11 @@ from omni_jobs.store.reading import Reading
 #: Records looked at by one call with filters; its cursor then continues.
 SCAN_LIMIT = 1000
 CHUNK = 100
+Ids = list[str]
 
 
 class Listing(Reading):
-    """Its one method is called `list`; a class of its own keeps the builtin's name usable elsewhere."""
+    """One of its methods is called `list`; a class of its own keeps the builtin's name usable elsewhere."""
 
     def list(
         self,
@@ -33,10 +36,11 @@ class Listing(Reading):
         # Without filters nearly every record is a hit, so no more are read than were asked for.
         size = CHUNK if model or tag or error_code else min(limit, CHUNK)
         for chunk in paging.chunks(self.redis, key, paging.parse_cursor(cursor), size):
-            jobs = self._find(account, [job_id for _, job_id in chunk])
-            for place, job in zip(chunk, jobs, strict=True):
-                seen, scanned = place, scanned + 1
-                if job is not None and _matches(job, status, model, tag, error_code):
+            ids = self._asking_for(account, [job_id for _, job_id in chunk], model, tag)
+            jobs = {job.id: job for job in self._find(account, ids) if job is not None}
+            for place in chunk:
+                seen, scanned, job = place, scanned + 1, jobs.get(place[1])
+                if job is not None and _stands(job, status, error_code):
                     found.append(job)
                 if len(found) == limit or scanned == SCAN_LIMIT:
                     return found, paging.cursor_of(seen)
@@ -53,22 +57,39 @@ class Listing(Reading):
         cursor: str | None = None,
     ) -> tuple[int, str | None]:
         """How many jobs match: all at once by status, else among the next `SCAN_LIMIT`, with a cursor."""
-        if model or tag or error_code:
+        if error_code:
             filters = {"model": model, "tag": tag, "error_code": error_code}
             jobs, following = self.list(account, status=status, **filters, cursor=cursor, limit=SCAN_LIMIT)
             return len(jobs), following
         key = self.keys("status_jobs", account, status) if status else self.keys("account_jobs", account)
-        (found,) = self._ask(("ZCARD", key))
-        return int(found), None
+        if not (model or tag):
+            (whole,) = self._ask(("ZCARD", key))
+            return int(whole), None
+        number = scanned = 0
+        for chunk in paging.chunks(self.redis, key, paging.parse_cursor(cursor), CHUNK):
+            number += len(self._asking_for(account, [job_id for _, job_id in chunk], model, tag))
+            scanned += len(chunk)
+            if scanned >= SCAN_LIMIT:
+                return number, paging.cursor_of(chunk[-1])
+        return number, None
+
+    def _asking_for(self, account: str, ids: Ids, model: str | None, tag: str | None) -> Ids:
+        """Those of these jobs whose request matches: most records are then never read."""
+        if not (model or tag):
+            return ids
+        (requests,) = self._ask(("MGET", *(self.keys("request", account, job_id) for job_id in ids)))
+        pairs = zip(ids, requests, strict=True)
+        return [job_id for job_id, request in pairs if request is not None and _asks_for(request, model, tag)]
 
 
-def _matches(job: Job, status: Status | None, model: str | None, tag: str | None, error_code: str | None) -> bool:
-    return (
-        (status is None or job.status is status)
-        and (model is None or job.request.model == model)
-        and (tag is None or tag in job.request.tags)
-        and (error_code is None or (job.error is not None and job.error.code == error_code))
-    )
+def _asks_for(request: bytes, model: str | None, tag: str | None) -> bool:
+    asked = json.loads(request)
+    return model in (None, asked["model"]) and (tag is None or tag in asked.get("tags", ()))
+
+
+def _stands(job: Job, status: Status | None, error_code: str | None) -> bool:
+    has_code = job.error is not None and job.error.code == error_code
+    return status in (None, job.status) and (error_code is None or has_code)
 
 
 def cursor_after(job: Job) -> str:

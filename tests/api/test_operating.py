@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -119,5 +120,13 @@ def test_the_dashboards_files_are_open_and_run_nothing_else(own: Served) -> None
     assert script.headers["content-type"].startswith("text/javascript")
     again = httpx.get(f"{own.url}/dashboard/app.js", headers={"if-none-match": script.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
+    assert script.headers["cache-control"] == "no-cache"
+    named = re.findall(r'(?:href|src)="([\w./-]+)"', page.text)
+    for path in named:
+        file = httpx.get(f"{own.url}/dashboard/{path}")
+        assert (file.status_code, file.headers["cache-control"]) == (200, "public, max-age=31536000, immutable")
+    assert named
+    old = httpx.get(f"{own.url}/dashboard/v-000000000000/app.js")
+    assert (old.content, old.headers["cache-control"]) == (script.content, "no-cache")
     for path in ("nothing.js", "../files.py", "%2e%2e/files.py"):
         assert httpx.get(f"{own.url}/dashboard/{path}").status_code in {401, 404}

@@ -4,8 +4,8 @@ import { h, replace } from "./dom.js";
 import * as feed from "./feed.js";
 import { login } from "./login.js";
 import { trouble } from "./parts.js";
-import { forget } from "./thumb.js";
 import { nextTheme, themeName, useTheme } from "./theme.js";
+import { forget } from "./thumb.js";
 
 // Path, label, key after "g", module, and the scope without which it is not shown.
 const PAGES = [
@@ -18,16 +18,30 @@ const PAGES = [
   ["webhooks", "Webhooks", "h", "webhooks", "read"],
   ["keys", "Keys", "k", "keys", "admin"],
 ];
+const JOB = ["job", "Job", "", "job", "read"];
+const ICON = new URL("icon.svg", import.meta.url).href;
 const shell = document.getElementById("shell");
 let session = null;
 let leave = () => {};
 let shown = 0;
 
 useTheme();
+moduleOf(place().name)?.catch(() => {});  // comes while the session is asked for
 whenUnauthorized(() => { if (session) begin(); });
 addEventListener("hashchange", () => session && show());
 addEventListener("keydown", pressed);
 begin();
+
+function place() {
+  const [path, query] = (location.hash.slice(2) || PAGES[0][0]).split("?");
+  const [name, ...rest] = path.split("/");
+  return { name, rest, query };
+}
+
+function moduleOf(name) {
+  const page = [...PAGES, JOB].find((one) => one[0] === name);
+  return page && import(`./pages/${page[3]}.js`);
+}
 
 async function begin() {
   feed.stop();
@@ -55,7 +69,7 @@ function frame() {
   replace(shell,
     h("div", { class: "frame" },
       h("header", { class: "top" },
-        h("a", { class: "brand", href: "#/overview" }, h("img", { src: "icon.svg", alt: "", width: 20, height: 20 }), "omni-jobs"),
+        h("a", { class: "brand", href: "#/overview" }, h("img", { src: ICON, alt: "", width: 20, height: 20 }), "omni-jobs"),
         live, h("span", { class: "account", title: session.key_id ?? "no key" }, session.account), theme, out),
       h("nav", { "aria-label": "Pages" }, allowed().map(([path, label, letter]) =>
         h("a", { href: `#/${path}`, "data-page": path, title: `g ${letter}` }, label))),
@@ -63,9 +77,8 @@ function frame() {
 }
 
 async function show() {
-  const [path, query] = (location.hash.slice(2) || "overview").split("?");
-  const [name, ...rest] = path.split("/");
-  const page = name === "job" ? ["job", "Job", "", "job", "read"] : allowed().find((one) => one[0] === name) ?? allowed()[0];
+  const { name, rest, query } = place();
+  const page = name === "job" ? JOB : allowed().find((one) => one[0] === name) ?? allowed()[0];
   const turn = ++shown;
   leave();
   leave = () => {};
@@ -76,7 +89,7 @@ async function show() {
     if (current) link.setAttribute("aria-current", "page");
   }
   document.title = `${page[1]} · omni-jobs`;
-  const module = await import(`./pages/${page[3]}.js`);
+  const module = await moduleOf(page[0]);
   if (turn !== shown) return;
   const main = document.getElementById("main");
   replace(main);

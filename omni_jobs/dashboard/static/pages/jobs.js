@@ -9,6 +9,7 @@ import { thumb } from "../thumb.js";
 
 const LIMIT = 50;
 const AT_ONCE = 6;
+const MOST_LOOKS = 10;
 
 export default function jobs(main, { session, parameters }) {
   const maySubmit = session.scopes.includes("submit");
@@ -20,7 +21,7 @@ export default function jobs(main, { session, parameters }) {
 
   const live = keep(async (signal) => {
     try {
-      page = await get("v1/jobs", { ...filter, cursor: cursors.at(-1), limit: LIMIT }, signal);
+      page = await found(filter, cursors.at(-1), signal);
       draw();
     } catch (error) {
       if (error.name !== "AbortError") redraw(list, trouble(error));
@@ -31,7 +32,7 @@ export default function jobs(main, { session, parameters }) {
     const there = new Set(page.jobs.map((job) => job.id));
     for (const id of picked) if (!there.has(id)) picked.delete(id);
     redraw(list, [
-      maySubmit && selection(), page.jobs.length || cursors.length > 1 ? rows() : nothing(filter), pager()]);
+      maySubmit && selection(), page.jobs.length || cursors.length > 1 ? rows() : nothing(filter, page.cursor), pager()]);
   }
   function selection() {
     const chosen = page.jobs.filter((job) => picked.has(job.id));
@@ -82,6 +83,15 @@ export default function jobs(main, { session, parameters }) {
   return () => { live.stop(); removeEventListener("keydown", move); };
 }
 
+// One request looks at some 1000 jobs where there is a filter; the first page with any is shown.
+async function found(filter, cursor, signal) {
+  let page = await get("v1/jobs", { ...filter, cursor, limit: LIMIT }, signal);
+  for (let looks = 1; !page.jobs.length && page.cursor && looks < MOST_LOOKS; looks += 1) {
+    page = await get("v1/jobs", { ...filter, cursor: page.cursor, limit: LIMIT }, signal);
+  }
+  return page;
+}
+
 export async function all(verb, chosen) {
   const waiting = [...chosen], failed = [];
   const take = async () => {
@@ -130,7 +140,8 @@ function took(job) {
   return job.started_at ? seconds(since(job.started_at)) : "–";
 }
 
-function nothing(filter) {
+function nothing(filter, hasMore) {
+  if (hasMore) return empty("None so far", `None of the newest ${MOST_LOOKS * 1000} jobs fits; older ones may.`);
   if (Object.values(filter).some(Boolean)) return empty("No job fits", "Change the filter, or show all.", h("p", null, h("a", { href: "#/jobs" }, "All jobs")));
   return empty("No jobs yet", "Submit one over HTTP, with the command line, or here.", h("p", null, h("a", { href: "#/playground" }, "Playground")));
 }
