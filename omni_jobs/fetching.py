@@ -172,7 +172,10 @@ def _system_trust() -> ssl.SSLContext:
 
 
 def _next(url: str, answer: httpx.Response, field: str) -> str:
-    following: str = urljoin(url, answer.headers.get("location", ""))
+    try:
+        following: str = urljoin(url, answer.headers.get("location", ""))
+    except ValueError as error:
+        raise _failed(field, "it leads to a malformed address") from error
     if urlsplit(url).scheme == "https" and urlsplit(following).scheme != "https":
         raise _failed(field, "it leads from https to another scheme")
     return following

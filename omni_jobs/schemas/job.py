@@ -68,7 +68,10 @@ def _whole(given: Any) -> Any:
 
 
 def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{moment} is no time of this world.") from None
 
 
 #: A moment; one without a zone is read as UTC.

@@ -37,8 +37,9 @@ from omni_jobs.webhooks.signing import key_of, sign
 from storage import ObjectStore
 
 LOG = structlog.get_logger(__name__)
-#: Deliveries on their way at a time, and taken at once; pause when nothing is due.
+#: Deliveries on their way at a time, of all and of one account, and taken at once; pause when nothing is due.
 IN_FLIGHT = 256
+IN_FLIGHT_OF_ACCOUNT = 64
 CHUNK = 100
 IDLE_SECONDS = 0.1
 TROUBLE_SECONDS = 1.0
@@ -48,6 +49,8 @@ ERROR_CHARACTERS = 300
 LEASE_MARGIN_SECONDS = 30.0
 #: How long the links in an event are good: a receiver may read it late.
 LINK_SECONDS = 24 * 3600
+#: What an account's gate is told: a receiver in trouble is not the account's.
+UNTROUBLED = Answer(200)
 EXIT_MISCONFIGURED, EXIT_UNAVAILABLE = 78, 69
 
 
@@ -62,6 +65,7 @@ class Courier:
         # A pause longer than the schedule's own waits would make it slower than promised.
         longest = min(LONGEST_PAUSE_SECONDS, max(self._waits))
         self._gates = Gates(settings.webhook_in_flight, longest_pause_seconds=longest)
+        self._accounts = Gates(IN_FLIGHT_OF_ACCOUNT, longest_pause_seconds=longest)
         self._sender = Sender(parse_allowed(settings.webhook_allow), settings.webhook_timeout_seconds)
         self._service_secret = webhook_secret(settings)
         key_of(self._service_secret)
@@ -100,13 +104,20 @@ class Courier:
             return False
         for delivery in due:
             place = _place(delivery.url)
-            wait = self._gates.enter(place)
+            wait = self._enter(place, delivery.account)
             if wait:
                 trips.create_task(self._settle(delivery, "untried", wait * random.uniform(1.0, 1.2)))
             else:
                 await self._room.acquire()
                 trips.create_task(self._deliver(delivery, place))
         return len(due) == CHUNK
+
+    def _enter(self, place: str, account: str) -> float:
+        """0 if a delivery may go now, else the seconds until it should ask again."""
+        wait = self._gates.enter(place)
+        if not wait and (wait := self._accounts.enter(account)):
+            self._gates.withdraw(place)
+        return wait
 
     async def _deliver(self, delivery: Delivery, place: str) -> None:
         answer = Answer(None, "the courier stopped")
@@ -120,16 +131,18 @@ class Courier:
             LOG.exception("webhook met an error of ours", id=delivery.id, job=delivery.job_id)
             answer = Answer(None, "an error of the courier; see its log")
         finally:
-            self._gates.leave(place, answer)
+            seconds = time.monotonic() - began
+            self._gates.leave(place, answer, seconds)
+            self._accounts.leave(delivery.account, UNTROUBLED, seconds)
             self._room.release()
         said = answer.error[:ERROR_CHARACTERS] or None
-        duration_ms = round((time.monotonic() - began) * 1000)
-        attempt = Attempt(at=at, duration_ms=duration_ms, status=answer.status, error=said)
+        attempt = Attempt(at=at, duration_ms=round(seconds * 1000), status=answer.status, error=said)
         waits = () if delivery.type == TEST else self._waits
         verdict = judge_answer(answer, delivery.tries, waits, random.random())
         LOG.info(
             "webhook", kind=delivery.type, id=delivery.id, job=delivery.job_id or None, to=place,
-            status=answer.status, outcome=verdict.outcome, tries=delivery.tries, error=said, ms=duration_ms,
+            status=answer.status, outcome=verdict.outcome, tries=delivery.tries, error=said,
+            ms=attempt.duration_ms,
         )  # fmt: skip
         await self._settle(delivery, verdict.outcome, verdict.wait_seconds, attempt)
 

@@ -26,6 +26,9 @@ class Gate:
     in_flight: int = 0
     troubles: int = 0
     opens_at: float = 0.0
+    #: How long the last one took, and when the next of those that wait has its turn.
+    seconds: float = FIRST_PAUSE_SECONDS
+    next_turn: float = 0.0
 
 
 class Gates:
@@ -44,20 +47,29 @@ class Gates:
         """0 if a delivery may go now (then `leave` must follow), else the seconds until it should ask again."""
         gate = self._gates.setdefault(place, Gate())
         self._gates.move_to_end(place)
-        closed = gate.opens_at - self._clock()
-        if closed > 0:
-            return closed
+        now = self._clock()
+        if gate.opens_at > now:
+            return gate.opens_at - now
         # After trouble one goes first; the others wait for what it meets.
-        if gate.in_flight >= (1 if gate.troubles else self._limit):
-            return FIRST_PAUSE_SECONDS / 4
+        limit = 1 if gate.troubles else self._limit
+        if gate.in_flight >= limit:
+            # At the receiver's own pace: thousands that ask again and again would hold up the courier.
+            turn = max(gate.next_turn, now) + gate.seconds / limit
+            gate.next_turn = min(turn, now + self._longest)
+            return max(gate.next_turn - now, FIRST_PAUSE_SECONDS / 4)
         gate.in_flight += 1
         self._forget()
         return 0.0
 
-    def leave(self, place: str, answer: Answer) -> None:
-        """A delivery came back."""
+    def withdraw(self, place: str) -> None:
+        """A delivery that was let in does not go."""
+        self._gates[place].in_flight -= 1
+
+    def leave(self, place: str, answer: Answer, seconds: float = FIRST_PAUSE_SECONDS) -> None:
+        """A delivery came back after so long."""
         gate = self._gates[place]
         gate.in_flight -= 1
+        gate.seconds = seconds
         if not answer.is_trouble:
             gate.troubles, gate.opens_at = 0, 0.0
             return

@@ -29,6 +29,12 @@ class Answer:
     announced_bytes: int | None = None
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    #: With the five of the class, one of many that connect at once waits for a second.
+    request_queue_size = 128
+
+
 @contextmanager
 def scripted(answer: Callable[[Request], Answer], port: int = 0) -> Iterator[str]:
     """The address of a server that runs `answer` for every request, in a thread of its own; port 0: a free one."""
@@ -65,8 +71,7 @@ def scripted(answer: Callable[[Request], Answer], port: int = 0) -> Iterator[str
         def log_message(self, format: str, *args: object) -> None:
             """Stays silent: the requests are what tests look at."""
 
-    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
-        server.daemon_threads = True
+    with _Server(("127.0.0.1", port), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

@@ -110,6 +110,37 @@ def test_a_receiver_that_never_answers_delays_nobody(office: Office) -> None:
             hangs.set()
 
 
+def test_one_account_leaves_room_for_the_others(office: Office) -> None:
+    hangs = threading.Event()
+
+    def queued(receiver: Receiver, account: str) -> None:
+        hook = {"url": receiver.url, "events": ["job.queued"]}
+        queue.submit(office.store, job_body(webhook=hook), account=account)
+
+    with receiving(lambda _: Answer() if hangs.wait(60) else Answer(500)) as silent, receiving() as healthy:
+        for _ in range(80):
+            queued(silent, "default")
+        with office.courier(silent, healthy, webhook_in_flight=100, webhook_timeout_seconds=60):
+            silent.until(lambda: len(silent.requests) == 64)
+            queued(healthy, "neighbour")
+            healthy.until(lambda: healthy.accepted)
+            assert len(silent.requests) == 64
+            hangs.set()
+
+
+def test_a_delivery_that_cannot_be_read_holds_up_no_other(office: Office) -> None:
+    """Such as one that a later version wrote, before it was taken back."""
+    with receiving(secret=office.secret) as receiver:
+        broken, _ = queue.submit(office.store, job_body(webhook={"url": receiver.url}))
+        (delivery,) = office.store.deliveries("default")[0]
+        office.store.redis.hset(office.store.keys("delivery", delivery.id), "request", '{"from": "the future"}')
+        office.store.move("default", broken.id, Status.CANCELED)
+        with office.courier(receiver):
+            receiver.until(lambda: receiver.accepted)
+        assert receiver.events() == [(2, "job.canceled")]
+        assert office.store.stats()["deliveries"] == 1
+
+
 def test_a_courier_that_is_killed_loses_nothing(office: Office) -> None:
     blocked = threading.Event()
 

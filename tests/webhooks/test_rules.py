@@ -113,6 +113,23 @@ def test_a_gate_lets_few_in_and_after_trouble_one_at_a_time() -> None:
     assert [gates.enter("a") for _ in range(2)] == [0, 0]
 
 
+def test_those_that_wait_come_back_at_the_receivers_pace() -> None:
+    """Ten thousand for one that takes two seconds ask two hundred times a second, not forty thousand."""
+    clock = [0.0]
+    gates = Gates(4, clock=lambda: clock[0])
+    for _ in range(4):
+        assert gates.enter("slow") == 0
+    for _ in range(4):
+        gates.leave("slow", Answer(200), 2.0)
+        assert gates.enter("slow") == 0
+    waits = [gates.enter("slow") for _ in range(10_000)]
+    assert waits[:4] == pytest.approx([0.5, 1.0, 1.5, 2.0])
+    assert max(waits) == 60.0
+    assert sum(1 / wait for wait in waits) < 200
+    clock[0] = 3600.0
+    assert gates.enter("slow") == pytest.approx(0.5)
+
+
 def test_a_refused_message_closes_no_gate() -> None:
     gates = Gates(1)
     for answer in (Answer(400), Answer(None, "port", is_refused=True)):

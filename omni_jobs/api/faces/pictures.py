@@ -107,7 +107,10 @@ def own_id(reference: str, account: str, base: str) -> str | None:
     """The upload or artifact that an id or a link of ours names, or None."""
     if _ID.match(reference):
         return reference
-    url, own = urlsplit(reference), urlsplit(base)
+    try:
+        url, own = urlsplit(reference), urlsplit(base)
+    except ValueError:
+        return None
     if url.netloc != own.netloc or not url.path.startswith(own.path):
         return None
     path = url.path.removeprefix(own.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -42,6 +43,7 @@ INPUT = Table(
     Field("aspect_ratio", "refused", "give `width` and `height`."),
     Field("megapixels", "refused", "give `width` and `height`."),
 )
+CLIENTS_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 EVENTS: dict[str, tuple[str, ...]] = {
     "start": ("job.started",),
     "output": ("job.output",),
@@ -71,6 +73,19 @@ def picked_input(body: Mapping[str, Any], card: ModelCard) -> dict[str, Any]:
     return INPUT.pick(given, extras_of(card))
 
 
+def own_id_of(body: Mapping[str, Any]) -> str | None:
+    """The id that the client gave its prediction. Raises InvalidRequest: no id of a path, or one that is ours."""
+    own_id = text_field(body, "id")
+    if own_id is None or (CLIENTS_ID.fullmatch(own_id) and not own_id.startswith("job_")):
+        return own_id
+    raise InvalidRequest(
+        f"`id`: {own_id!r:.80} cannot be an id of yours.",
+        field="id",
+        value=own_id,
+        remedy="Use 1 to 128 letters, digits, `_`, `-` and `.`, not beginning with `job_`.",
+    )
+
+
 def job_of(
     body: Mapping[str, Any],
     picked: Mapping[str, Any],
@@ -87,14 +102,14 @@ def job_of(
         output["format"] = "jpeg" if form == "jpg" else form
     if (quality := whole_field(picked, "output_quality", 0, 100)) is not None:
         output["quality"] = max(1, quality)
-    own_id = {OWN_ID: body["id"]} if body.get("id") is not None else {}
+    own_id = own_id_of(body)
     job |= {
         "output": output,
         "webhook": _webhook_of(body) or job.get("webhook"),
         "idempotency_key": idempotency_key,
     }
-    if own_id:
-        job["metadata"] = {**job.get("metadata", {}), **own_id}
+    if own_id is not None:
+        job["metadata"] = {**job.get("metadata", {}), OWN_ID: own_id}
     return parse_job(job)
 
 

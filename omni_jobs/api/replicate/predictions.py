@@ -18,7 +18,7 @@ from omni_jobs.api.faces.forms import json_object
 from omni_jobs.api.faces.pictures import stored_all
 from omni_jobs.api.faces.stream_links import STREAMS_PATH, check_stream_link, stream_link
 from omni_jobs.api.jobs import MAX_WAIT_SECONDS, submit_one
-from omni_jobs.api.replicate.inputs import PREDICTION, job_of, picked_input, pictures_of
+from omni_jobs.api.replicate.inputs import CLIENTS_ID, PREDICTION, job_of, own_id_of, picked_input, pictures_of
 from omni_jobs.api.replicate.stream import prediction_stream
 from omni_jobs.api.service import Account, Served, Service
 from omni_jobs.errors import IllegalMove, InvalidRequest
@@ -30,9 +30,9 @@ PAGE = 100
 #: The clients give up half a second after the minute that `Prefer: wait` means.
 WAIT_SECONDS = MAX_WAIT_SECONDS - 5
 _PREFER_WAIT = re.compile(r"(?:^|[\s,;])wait(?:=(\d{1,4}))?(?:$|[\s,;])")
-PredictionId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_.-]{1,128}$")]
+PredictionId = Annotated[str, Path(pattern=rf"^{CLIENTS_ID.pattern}$")]
 Cursor = Annotated[str | None, Query(max_length=400)]
-OWN_ID = re.compile(r"^job_[0-9a-f]{1,64}$")
+OWN_ID = re.compile(r"job_[0-9a-f]{1,64}")
 
 
 @router.post("/v1/predictions")
@@ -74,12 +74,7 @@ async def get(request: Request, account: Account, service: Served, prediction_id
 
 
 @router.get("/v1/predictions")
-async def page(
-    request: Request,
-    account: Account,
-    service: Served,
-    cursor: Annotated[str | None, Query(max_length=400)] = None,
-) -> Response:
+async def page(request: Request, account: Account, service: Served, cursor: Cursor = None) -> Response:
     """Predictions, newest first."""
     base = service.base(request)
     jobs, following = await asyncio.to_thread(service.store.list, account, cursor=cursor, limit=PAGE)
@@ -110,7 +105,7 @@ async def stream(request: Request, service: Served, account: str, job_id: str) -
 
 def job_id_of(account: str, prediction_id: str) -> str:
     """The job of a prediction: its id is ours, or one that follows from the client's own."""
-    if OWN_ID.match(prediction_id):
+    if OWN_ID.fullmatch(prediction_id):
         return prediction_id
     return f"job_{hashlib.sha256(f'{account}/{prediction_id}'.encode()).hexdigest()[:28]}"
 
@@ -129,13 +124,13 @@ async def _create(
     picked = picked_input(body, card)
     images, mask = pictures_of(picked)
     key = bodies.idempotency_key(request.headers)
-    own_id = job_id_of(account, body["id"]) if "id" in body else None
+    own_id = own_id_of(body)
     # Looked at before anything is stored, with names in the place of ids.
     job_of(body, picked, card, images=[one.field for one in images], mask=mask.field if mask else None)
     ids = await stored_all(service, account, images, base, key)
     masks = await stored_all(service, account, [mask] if mask else [], base, key)
     wanted = job_of(body, picked, card, images=ids, mask=next(iter(masks), None), idempotency_key=key)
-    job, _ = await asyncio.to_thread(submit_one, account, service, wanted, own_id)
+    job, _ = await asyncio.to_thread(submit_one, account, service, wanted, own_id and job_id_of(account, own_id))
     seconds = waited_seconds(request.headers.get("prefer", ""))
     if seconds:
         job = await waiting.until_finished(service, job, seconds)
