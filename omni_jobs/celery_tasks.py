@@ -22,6 +22,7 @@ from kombu import Exchange, Queue
 from omni_jobs.errors import OmniJobsError, Unavailable
 from omni_jobs.names import DEFAULT_ACCOUNT, DOORBELL_TASK, SUBMIT_QUEUE, SUBMIT_TASK, Keys, model_queue
 from omni_jobs.schemas import Job
+from omni_jobs.store.sentinel import SCHEME, read_address
 
 LOG = structlog.get_logger(__name__)
 #: Far above any job: takeover is done by leases, and a redelivered doorbell would only be noise.
@@ -53,6 +54,7 @@ def broker_settings(redis_url: str, key_prefix: str) -> dict[str, Any]:
             "queue_order_strategy": "priority",
             "priority_steps": [0, 3, 6, 9],
             "global_keyprefix": "" if key_prefix == Keys().prefix else f"{key_prefix}:",
+            **sentinel_options(redis_url),
         },
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
@@ -75,6 +77,8 @@ def broker_address(redis_url: str) -> tuple[str, dict[str, Any] | None]:
     """kombu's form of a redis-py URL, and its TLS options: kombu would speak plain text to a bare `rediss://`."""
     parts = urlsplit(redis_url)
     query = dict(parse_qsl(parts.query))
+    if parts.scheme == SCHEME:
+        return sentinel_urls(redis_url), None
     if parts.scheme == "unix":
         user, _, _ = parts.netloc.rpartition("@")
         at = f"{user}@" if user else ""
@@ -88,6 +92,23 @@ def broker_address(redis_url: str) -> tuple[str, dict[str, Any] | None]:
     if "ssl_check_hostname" in tls:
         tls["ssl_check_hostname"] = tls["ssl_check_hostname"].lower() in {"1", "true", "yes"}
     return address, tls
+
+
+def sentinel_urls(redis_url: str) -> str:
+    """kombu's form of a sentinel URL: one for each sentinel, the first with what the primary wants to know."""
+    address = read_address(redis_url)
+    secret = f"{quote(address.username or '', '')}:{quote(address.password or '', '')}@"
+    at = secret if address.password else ""
+    return ";".join(f"{SCHEME}://{at}{host}:{port}/{address.database}" for host, port in address.sentinels)
+
+
+def sentinel_options(redis_url: str) -> dict[str, Any]:
+    """Transport options of kombu for a sentinel URL; none for any other."""
+    if urlsplit(redis_url).scheme != SCHEME:
+        return {}
+    address = read_address(redis_url)
+    asking = {"socket_timeout": 5, "socket_connect_timeout": 2, "password": address.sentinel_password}
+    return {"master_name": address.service, "sentinel_kwargs": asking}
 
 
 def queue_named(name: str) -> Queue:

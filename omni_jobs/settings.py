@@ -28,7 +28,7 @@ class Settings(BaseSettings):
 
     redis_url: SecretStr = Field(
         SecretStr("redis://127.0.0.1:6379/0"),
-        description="redis:// or rediss:// URL of job store and broker.",
+        description="URL of job store and broker: redis://, rediss://, or sentinel://host:port,host:port/SERVICE.",
     )
     key_prefix: str = Field("omni", pattern=r"^[a-zA-Z0-9_.-]{1,40}$", description="Prefix of every Redis key.")
     storage_url: str = Field(

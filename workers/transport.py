@@ -17,7 +17,13 @@ class Transport(kombu_redis.Transport):  # type: ignore[misc]
     connection_errors = (*kombu_redis.Transport.connection_errors, ResponseError)
 
 
+class SentinelTransport(kombu_redis.SentinelTransport):  # type: ignore[misc]
+    """The same through sentinels."""
+
+    connection_errors = (*kombu_redis.SentinelTransport.connection_errors, ResponseError)
+
+
 def use_patient_transport() -> None:
     """From now on every Celery application of this process reaches Redis in this way."""
-    name = f"{__name__}:{Transport.__qualname__}"
-    TRANSPORT_ALIASES.update({scheme: name for scheme in ("redis", "rediss")})
+    kinds = {"redis": Transport, "rediss": Transport, "sentinel": SentinelTransport}
+    TRANSPORT_ALIASES.update({scheme: f"{__name__}:{kind.__qualname__}" for scheme, kind in kinds.items()})

@@ -25,7 +25,7 @@ class AsyncClient:
         """Nothing is sent before the first call.
 
         Args:
-            url: redis://, rediss:// or unix://; the settings' `api_url`, else `redis_url`, if absent.
+            url: redis://, rediss://, unix:// or sentinel://; the settings' `api_url`, else `redis_url`, if absent.
             options: fields of `ClientOptions`: account, api_key, key_prefix, storage_url, ...
 
         Raises:

@@ -20,6 +20,7 @@ TRANSPORTS: dict[str, str] = {
     "redis": "omni_jobs.client.redis_transport:RedisTransport",
     "rediss": "omni_jobs.client.redis_transport:RedisTransport",
     "unix": "omni_jobs.client.redis_transport:RedisTransport",
+    "sentinel": "omni_jobs.client.redis_transport:RedisTransport",
 }
 
 

@@ -12,6 +12,7 @@ from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
 from omni_jobs.errors import Misconfigured
+from omni_jobs.store import sentinel
 from omni_jobs.store.scripts import translated
 
 LOG = structlog.get_logger(__name__)
@@ -27,24 +28,31 @@ def open_redis(url: str, *, max_connections: int = 64) -> redis.Redis:
     Raises:
         Misconfigured: the URL is not one of redis-py's.
     """
-    tcp = {"socket_connect_timeout": CONNECT_SECONDS, "socket_keepalive": True}
     try:
-        pool = redis.BlockingConnectionPool.from_url(
-            url,
-            max_connections=max_connections,
-            timeout=ANSWER_SECONDS,
-            socket_timeout=ANSWER_SECONDS,
-            **({} if url.startswith("unix:") else tcp),
-            health_check_interval=15,
-            retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), retries=3),
-        )
+        pool = _pool(url, max_connections)
     except ValueError as error:
         raise Misconfigured(
             f"The Redis URL has a problem: {error}.",
             field="redis_url",
-            remedy="Use redis://[user:password@]host:port/db, rediss:// for TLS, or unix:///path.",
+            remedy="Use redis://[user:password@]host:port/db, rediss:// for TLS, unix:///path, or sentinel://.",
         ) from error
     return redis.Redis.from_pool(pool)
+
+
+def _pool(url: str, max_connections: int) -> redis.BlockingConnectionPool:
+    waits: dict[str, Any] = {"socket_timeout": ANSWER_SECONDS}
+    if not url.startswith("unix:"):
+        waits |= {"socket_connect_timeout": CONNECT_SECONDS, "socket_keepalive": True}
+    options = {
+        "max_connections": max_connections,
+        "timeout": ANSWER_SECONDS,
+        **waits,
+        "health_check_interval": 15,
+        "retry": Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), retries=3),
+    }
+    if urlsplit(url).scheme == sentinel.SCHEME:
+        return redis.BlockingConnectionPool(**sentinel.pool_options(url, waits), **options)
+    return redis.BlockingConnectionPool.from_url(url, **options)
 
 
 def check_server(client: redis.Redis) -> None:
@@ -74,6 +82,8 @@ def check_server(client: redis.Redis) -> None:
 def host_of(url: str) -> str:
     """The address in a URL without credentials, for messages."""
     parts = urlsplit(url)
+    if parts.scheme == sentinel.SCHEME:
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     return f"{parts.scheme}://{parts.hostname or parts.path}" + (f":{parts.port}" if parts.port else "")
 
 
