@@ -7,6 +7,7 @@ import fnmatch
 import sys
 
 from benchmarks.zoo.case import Case, cases
+from benchmarks.zoo.words import EQUAL_PROMPTS
 
 
 def _chosen(patterns: list[str]) -> list[Case]:
@@ -38,7 +39,8 @@ def _rounding(patterns: list[str]) -> int:
     from benchmarks.zoo.check import rounding_of
 
     for case in _chosen(patterns):
-        print(f"{case.name:<40} {rounding_of(case):8.1e}", flush=True)
+        request = case.inputs(seed=7, prompt=EQUAL_PROMPTS[0], steps=3)
+        print(f"{case.name:<40} {rounding_of(case, [request]):8.1e}", flush=True)
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,22 +41,37 @@ def run_case(case: Case, pipeline: Any, seed: int, prompt: str, steps: int = 2, 
     return flatten_output(pipeline(**case.inputs(seed, prompt, steps, size)))
 
 
-def rounding_of(case: Case, steps: int = 3) -> float:
-    """How far the output moves when every weight is off by about one float32 rounding.
+def rounding_of(case: Case, requests: Sequence[Mapping[str, Any]]) -> float:
+    """How far these requests' outputs move, relative to the greatest value, when every weight is off by about one
+    float32 rounding.
 
-    Some cases magnify rounding (quantised pictures, normalisation of flat patches), so that two correct
-    computations differ by this much or a few times more; a wrong merge has to be judged against it.
+    Some cases magnify rounding (quantised pictures, normalisation of flat patches, noise schedules that divide by
+    little), so that two correct computations differ by this much or a few times more; a wrong merge has to be
+    judged against it.
     """
     import torch
 
     pipeline = case.build()
-    before = run_case(case, pipeline, 7, EQUAL_PROMPTS[0], steps)
+    before = [_run(pipeline, request) for request in requests]
     nudge = torch.Generator().manual_seed(1)
     for module in (part for part in pipeline.components.values() if isinstance(part, torch.nn.Module)):
         for parameter in (each for each in module.parameters() if each.is_floating_point()):
             parameter.data.mul_(1 + ROUNDING * torch.randn(parameter.shape, generator=nudge))
-    after = run_case(case, pipeline, 7, EQUAL_PROMPTS[0], steps)
-    return max(float(np.abs(a - b).max()) for a, b in zip(before, after, strict=True))
+    after = [_run(pipeline, request) for request in requests]
+    pairs = [pair for old, new in zip(before, after, strict=True) for pair in zip(old, new, strict=True)]
+    return max(float(np.abs(a - b).max() / max(1.0, np.abs(a).max())) for a, b in pairs)
+
+
+def _run(pipeline: Any, request: Mapping[str, Any]) -> Arrays:
+    """The same as often as it is asked: generators are put back to where they were."""
+    import torch
+
+    states = [(value, value.get_state()) for value in request.values() if isinstance(value, torch.Generator)]
+    torch.manual_seed(0)
+    output = flatten_output(pipeline(**request))
+    for generator, state in states:
+        generator.set_state(state)
+    return output
 
 
 def _problem_of(first: Arrays, second: Arrays) -> str | None:

@@ -12,7 +12,9 @@ from workers.engine.calls import Lane
 #: Component names (of the last part of a dotted path), first match wins.
 BY_NAME: tuple[tuple[re.Pattern[str], Lane], ...] = (
     (
-        re.compile(r"^(transformer|unet|dit|controlnet|denoiser|prior$|decoder$|adapter|super_res|model$)"),
+        re.compile(
+            r"^(transformer|unet|dit|controlnet|denoiser|prior$|decoder$|adapter|super_res|latent_upsampler|model$)"
+        ),
         Lane.DENOISE,
     ),
     (re.compile(r"(safety_checker|watermark|vocoder|upsampler)"), Lane.DECODE),
