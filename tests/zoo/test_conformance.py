@@ -12,7 +12,7 @@ DRAWN = np.random.default_rng(1).random((64, 64, 3)).astype(np.float32)
 
 
 def eight_bit(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    return (pixels * 255).astype(np.uint8).astype(np.float32) / 255
+    return (pixels * 255).astype(np.uint8).astype(np.float32) / np.float32(255)
 
 
 @pytest.mark.parametrize("error", [1e-6, 1e-5])
