@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from omni_jobs.errors import DeadlineExceeded, OutOfMemory
 from workers.engine import (
     Advance,
@@ -26,6 +28,7 @@ from workers.engine import (
     RequestFinished,
     StepResult,
 )
+from workers.engine.executor import DeviceLost
 
 
 class CountingExecutor(DiffusionExecutor):
@@ -96,6 +99,26 @@ def engine_of(
     engine = DiffusionEngine(config, on_event=events.append)
     assert isinstance(engine.executor, CountingExecutor)
     return engine, engine.executor, events
+
+
+class LosingExecutor(CountingExecutor):
+    """Its device is lost at the first batch."""
+
+    def execute_step(self, call_ids: Sequence[int]) -> StepResult:
+        raise DeviceLost("illegal access")
+
+
+def test_the_batch_in_which_the_device_was_lost_stays_the_last_in_the_flight_record() -> None:
+    """Whatever is said after it until the process ends, these are to blame."""
+    record: list[tuple[str, ...]] = []
+    engine = DiffusionEngine(
+        OmniDiffusionConfig(distributed_executor_backend=LosingExecutor), on_batch=record.append
+    )
+    for name in ("a", "b"):
+        engine.submit(request(name, 2))
+    with pytest.raises(DeviceLost):
+        engine.advance()
+    assert record[-1] == ("a", "b")
 
 
 def test_requests_share_batches_and_the_tally_adds_up() -> None:

@@ -192,9 +192,9 @@ class DiffusionEngine:
         try:
             result = self.executor.execute_step([call.call_id for call in batch])
         except DeviceOutOfMemory as error:
-            return self._after_out_of_memory(batch, error)
-        finally:
             self._on_batch(())
+            return self._after_out_of_memory(batch, error)
+        self._on_batch(())  # not after any other error, of which this process dies: the batch is to blame
         self._learn(batch, result)
         return result
 
