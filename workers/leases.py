@@ -48,13 +48,21 @@ class Lease:
             return self._engine_advances()
         return time.monotonic() - max(self._since, self._news()) < budget
 
-    def when_stopped(self, tell: Callable[[], None]) -> None:
-        """Call `tell` once when the attempt is to stop, or now if it is."""
+    def when_stopped(self, tell: Callable[[], None]) -> Callable[[], None]:
+        """Call `tell` once when the attempt is to stop, or now if it is; returns the undoing."""
+
+        def undo() -> None:
+            with self._lock:
+                if tell in self._when_stopped:
+                    self._when_stopped.remove(tell)
+
         with self._lock:
-            if not self.stopped.is_set():
+            is_late = self.stopped.is_set()
+            if not is_late:
                 self._when_stopped.append(tell)
-                return
-        tell()
+        if is_late:
+            tell()
+        return undo
 
     def lose(self) -> None:
         """The attempt is no longer ours."""

@@ -170,8 +170,9 @@ def render(
     try:
         for output, request in enumerate(requests):
             futures.append(service.engine.submit(request, partial(checkpoints.hear, output)))
-        lease.when_stopped(lambda: let_go(service, lease, requests))
+        let_be = lease.when_stopped(lambda: let_go(service, lease, requests))
         wait_reporting(service, claim, checkpoints, requests, futures)
+        let_be()
         return [future.result() for future in futures]
     except BaseException:
         drop(service, requests)

@@ -50,6 +50,16 @@ def test_a_job_that_is_no_longer_ours_is_told_once() -> None:
     assert (told, lease.lost.is_set()) == ([lease], True)
 
 
+def test_who_is_done_with_an_attempt_is_not_told_of_its_end() -> None:
+    lease, told = leases(Store()).take(claim()), list[str]()
+    undo = lease.when_stopped(lambda: told.append("rendering"))
+    lease.when_stopped(lambda: told.append("waiting"))
+    undo()
+    lease.stop()
+    lease.when_stopped(lambda: told.append("late"))()
+    assert told == ["waiting", "late"]
+
+
 def test_what_waits_for_storage_is_renewed_while_storage_is_tried() -> None:
     store = Store()
     held = leases(store)
