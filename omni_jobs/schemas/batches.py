@@ -46,6 +46,7 @@ class Batch(Record):
     key_id: str | None = None
     endpoint: str
     input_file_id: str
+    completion_window: str = "24h"
     status: BatchStatus = BatchStatus.VALIDATING
     base: str
     created_at: datetime

@@ -53,10 +53,13 @@ class Batches(StoreCore):
 
     def list_batches(self, account: str) -> list[Batch]:
         """The account's batches, newest first."""
-        (members,) = self._ask(("ZREVRANGE", self.keys("batches", account), 0, -1))
+        index = self.keys("batches", account)
+        (members,) = self._ask(("ZREVRANGE", index, 0, -1))
         if not members:
             return []
         (texts,) = self._ask(("MGET", *(self.keys("batch", account, one.decode()) for one in members)))
+        if gone := [one for one, text in zip(members, texts, strict=True) if text is None]:
+            self._ask(("ZREM", index, *gone))
         return [Batch.model_validate_json(text) for text in texts if text is not None]
 
     def open_batches(self) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 
 from omni_jobs.schemas import Job, Status
 from omni_jobs.store import paging
@@ -12,6 +13,7 @@ from omni_jobs.store.reading import Reading
 SCAN_LIMIT = 1000
 CHUNK = 100
 Ids = list[str]
+Models = str | Collection[str] | None
 
 
 class Listing(Reading):
@@ -22,13 +24,17 @@ class Listing(Reading):
         account: str,
         *,
         status: Status | None = None,
-        model: str | None = None,
+        model: Models = None,
         tag: str | None = None,
         error_code: str | None = None,
         cursor: str | None = None,
         limit: int = 50,
     ) -> tuple[list[Job], str | None]:
-        """Jobs, newest first, and a cursor if there are or may be more. Raises InvalidRequest for the cursor."""
+        """Jobs, newest first, and a cursor if there are or may be more; of one model or of any of several.
+
+        Raises:
+            InvalidRequest: the cursor is none of ours.
+        """
         key = self.keys("status_jobs", account, status) if status else self.keys("account_jobs", account)
         found: list[Job] = []
         seen: paging.Place | None = None
@@ -51,15 +57,22 @@ class Listing(Reading):
         account: str,
         *,
         status: Status | None = None,
-        model: str | None = None,
+        model: Models = None,
         tag: str | None = None,
         error_code: str | None = None,
         cursor: str | None = None,
     ) -> tuple[int, str | None]:
         """How many jobs match: all at once by status, else among the next `SCAN_LIMIT`, with a cursor."""
         if error_code:
-            filters = {"model": model, "tag": tag, "error_code": error_code}
-            jobs, following = self.list(account, status=status, **filters, cursor=cursor, limit=SCAN_LIMIT)
+            jobs, following = self.list(
+                account,
+                status=status,
+                model=model,
+                tag=tag,
+                error_code=error_code,
+                cursor=cursor,
+                limit=SCAN_LIMIT,
+            )
             return len(jobs), following
         key = self.keys("status_jobs", account, status) if status else self.keys("account_jobs", account)
         if not (model or tag):
@@ -73,7 +86,7 @@ class Listing(Reading):
                 return number, paging.cursor_of(chunk[-1])
         return number, None
 
-    def _asking_for(self, account: str, ids: Ids, model: str | None, tag: str | None) -> Ids:
+    def _asking_for(self, account: str, ids: Ids, model: Models, tag: str | None) -> Ids:
         """Those of these jobs whose request matches: most records are then never read."""
         if not (model or tag):
             return ids
@@ -82,9 +95,10 @@ class Listing(Reading):
         return [job_id for job_id, request in pairs if request is not None and _asks_for(request, model, tag)]
 
 
-def _asks_for(request: bytes, model: str | None, tag: str | None) -> bool:
+def _asks_for(request: bytes, model: Models, tag: str | None) -> bool:
     asked = json.loads(request)
-    return model in (None, asked["model"]) and (tag is None or tag in asked.get("tags", ()))
+    models = (model,) if isinstance(model, str) else model
+    return (models is None or asked["model"] in models) and (tag is None or tag in asked.get("tags", ()))
 
 
 def _stands(job: Job, status: Status | None, error_code: str | None) -> bool:

@@ -127,3 +127,16 @@ def test_lists_show_small_pictures_and_ask_for_each_once(pool: Pool, page: Page)
     expect(page.get_by_role("img", name="a small fox").first).to_have_js_property("naturalWidth", 64)
     assert sum(url.endswith(f"{job_id.removeprefix('job_')}_0/thumbnail") for url in asked) == 1
     assert not any("/v1/objects/" in url for url in asked)
+
+
+def test_what_failed_with_a_code_is_tried_again_together(pool: Pool, page: Page) -> None:
+    failed = [submit(pool, "broken", tags=["together"]) for _ in range(2)]
+    assert {finished(pool, job_id) for job_id in failed} == {"failed"}
+    pool.open(page, "jobs?status=failed&tag=together&error_code=execution_failed")
+    page.get_by_role("button", name="Retry all").click()
+    question = page.get_by_role("dialog")
+    expect(question).to_contain_text("Retry 2 jobs (failed, tag together, error code execution_failed)?")
+    question.get_by_role("button", name="Retry them").click()
+    expect(page.get_by_text("2 submitted again.")).to_be_visible()
+    again = httpx.get(f"{pool.url}/v1/jobs", params={"tag": "together"}).json()["jobs"]
+    assert sorted(job["retry_of"] for job in again if "retry_of" in job) == sorted(failed)

@@ -126,6 +126,9 @@ def test_an_expired_batch_keeps_its_finished_lines(client: OpenAI) -> None:
 def test_refusals_and_pages(client: OpenAI, service: Service) -> None:
     batches = [submitted(client, [line("a")]) for _ in range(2)]
     assert [one.id for one in client.batches.list(limit=1)][:2] == [one.id for one in batches[::-1]]
+    with pytest.raises(openai.BadRequestError, match="after"):
+        client.batches.list(after="batch_00")
+    assert client.batches.retrieve(batches[0].id).completion_window == "24h"
     with pytest.raises(openai.BadRequestError, match="input_file_id"):
         client.batches.create(input_file_id="file-00", endpoint=ENDPOINT, completion_window="24h")
     with pytest.raises(openai.BadRequestError, match="endpoint"):

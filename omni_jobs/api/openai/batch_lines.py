@@ -167,7 +167,7 @@ def openai_batch(batch: Batch) -> dict[str, Any]:
         "endpoint": batch.endpoint,
         "errors": {"object": "list", "data": problems} if problems else None,
         "input_file_id": batch.input_file_id,
-        "completion_window": _window(batch),
+        "completion_window": batch.completion_window,
         "status": batch.status.value,
         "output_file_id": batch.output_file_id,
         "error_file_id": batch.error_file_id,
@@ -178,11 +178,6 @@ def openai_batch(batch: Batch) -> dict[str, Any]:
         "metadata": batch.metadata or None,
         **{f"{status}_at": int(at.timestamp()) for status, at in batch.moments.items() if status != "validating"},
     }
-
-
-def _window(batch: Batch) -> str:
-    seconds = round((batch.expires_at - batch.created_at).total_seconds())
-    return f"{seconds // 3600}h" if seconds % 3600 == 0 else f"{seconds}s"
 
 
 def _row_id(batch: Batch, number: int) -> str:

@@ -92,7 +92,7 @@ def _created(service: Service, account: str, body: dict[str, Any], base: str) ->
             f"`input_file_id`: {file_id} has the purpose {file.purpose}.", field="input_file_id", value=file_id,
             remedy="Upload it with the purpose batch.",
         )  # fmt: skip
-    now = datetime.now(UTC)
+    now, window = datetime.now(UTC), body.get("completion_window", "24h")
     batch = Batch(
         id=new_id("batch"),
         account=account,
@@ -101,7 +101,8 @@ def _created(service: Service, account: str, body: dict[str, Any], base: str) ->
         input_file_id=file_id,
         base=base,
         created_at=now,
-        expires_at=now + timedelta(seconds=_window_seconds(body.get("completion_window", "24h"))),
+        expires_at=now + timedelta(seconds=_window_seconds(window)),
+        completion_window=window,
         output_life_seconds=life_seconds(body.get("output_expires_after"), "output_expires_after")
         or FILE_LIFE_SECONDS,
         metadata=_metadata(body.get("metadata", {})),

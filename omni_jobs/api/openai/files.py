@@ -152,10 +152,16 @@ def replicate_file(file: StoredFile, base: str) -> dict[str, Any]:
 def paged(
     items: list[dict[str, Any]], after: str | None, limit: int, order: str
 ) -> tuple[list[dict[str, Any]], bool]:
-    """One page of items that stand newest first, after the one with the id `after`, and whether more follow."""
+    """One page of items that stand newest first, after the one with the id `after`, and whether more follow.
+
+    Raises:
+        InvalidRequest: there is no item `after`, or no longer.
+    """
     ordered = items if order == "desc" else items[::-1]
     ids = [item["id"] for item in ordered]
-    begin = ids.index(after) + 1 if after in ids else 0
+    if after is not None and after not in ids:  # the first page again would never end
+        raise InvalidRequest(f"`after`: {after!r:.80} is not in this list.", field="after", value=after)
+    begin = 0 if after is None else ids.index(after) + 1
     return ordered[begin : begin + limit], begin + limit < len(ordered)
 
 

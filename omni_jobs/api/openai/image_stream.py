@@ -14,8 +14,10 @@ from omni_jobs.api.faces.failures import openai_error
 from omni_jobs.api.faces.following import followed
 from omni_jobs.api.openai.image_answers import completed_event, due_partial, partial_event
 from omni_jobs.api.service import Service
+from omni_jobs.errors import OmniJobsError
 from omni_jobs.faces.outcome import error_of, media_of
 from omni_jobs.schemas import Job
+from omni_jobs.uploads import storage_errors_translated
 
 
 async def image_stream(service: Service, job: Job, partial_images: int) -> AsyncIterator[str]:
@@ -43,7 +45,12 @@ async def _ending(service: Service, job: Job) -> AsyncIterator[str]:
     if error is not None:
         yield sse.message("error", {"type": "error", "error": openai_error(error)})
     for artifact in media_of(job):
-        content = await asyncio.to_thread(service.objects.get, artifact.key)
+        try:
+            with storage_errors_translated():
+                content = await asyncio.to_thread(service.objects.get, artifact.key)
+        except OmniJobsError as told:
+            yield _error(f"The output cannot be read: {told}", told.code)
+            return
         yield sse.message(*completed_event(job, artifact, base64.b64encode(content).decode()))
 
 

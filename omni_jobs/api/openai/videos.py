@@ -108,12 +108,14 @@ def _eta_seconds(service: Service, job: Job) -> float | None:
 
 
 def _page(service: Service, account: str, after: str | None, limit: int) -> tuple[list[dict[str, Any]], bool]:
-    models = {card.name for card in service.store.cards() if card.media == "video"}
+    models = [card.name for card in service.store.cards() if card.media == "video"]
+    if not models:
+        return [], False
     cursor = None if after is None else cursor_after(service.store.get(account, after))
     found: list[Job] = []
     while len(found) <= limit:
-        jobs, cursor = service.store.list(account, cursor=cursor, limit=200)
-        found += [job for job in jobs if job.request.model in models]
+        jobs, cursor = service.store.list(account, model=models, cursor=cursor, limit=limit + 1 - len(found))
+        found += jobs
         if cursor is None:
             break
     return [video_of(job) for job in found[:limit]], len(found) > limit

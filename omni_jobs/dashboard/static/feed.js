@@ -3,6 +3,9 @@ import { stream } from "./api.js";
 
 const listeners = new Set();
 const AGAIN_MS = 3000;
+// A stream that ends in good order is followed by the next one, but never in a loop without rest.
+const REST_MS = 300;
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 let running = null;
 let state = "connecting";
 let onState = () => {};
@@ -34,10 +37,11 @@ async function follow(signal) {
         seen = id ?? seen;
         for (const listener of listeners) listener(event, data);
       }, signal);
+      await pause(REST_MS);
     } catch (error) {
       if (signal.aborted) return;
       tell("offline");
-      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      await pause(AGAIN_MS);
     }
   }
 }

@@ -51,9 +51,10 @@ export function bars(parts, kinds, label) {
 
 export function snippet(label, text) {
   const copy = button("Copy", async () => {
+    if (!navigator.clipboard) return notify("This browser copies on https and localhost only; select the text instead.", "bad");
     await navigator.clipboard.writeText(text);
     copy.textContent = "Copied";
-    setTimeout(() => { copy.textContent = "Copy"; }, 1500);
+    return setTimeout(() => { copy.textContent = "Copy"; }, 1500);
   }, { class: "small", "aria-label": `Copy ${label}` });
   return h("div", { class: "snippet" }, h("div", { class: "bar" }, h("span", null, label), copy),
     h("pre", { tabindex: 0, "aria-label": label }, text));

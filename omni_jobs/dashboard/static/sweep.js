@@ -22,21 +22,22 @@ export const verbOf = (name) => ACTIONS[name].verb;
 export async function sweep(name, filter) {
   const { statuses, verb } = ACTIONS[name];
   const wanted = statuses.filter((status) => !filter.status || status === filter.status);
-  const { number, isAll } = await counted(wanted, filter);
+  const fields = Object.fromEntries(Object.entries(filter).filter(([field, value]) => field !== "status" && value));
+  const { number, isAll } = await counted(wanted, fields);
   if (!number && isAll) return notify("No job matches now.");
-  const words = [wanted.join(" or "), filter.model && `model ${filter.model}`, filter.tag && `tag ${filter.tag}`].filter(Boolean).join(", ");
+  const words = [wanted.join(" or "), ...Object.entries(fields).map(([field, value]) => `${field.replace("_", " ")} ${value}`)].join(", ");
   const many = `${isAll ? "" : "at least "}${count(number)} ${number === 1 ? "job" : "jobs"}`;
   const more = name === "retry" ? " Each becomes a new job; these stay as they are." : "";
   if (!(await confirmed(`${verb} ${many} (${words})?${more}`, `${verb} them`))) return undefined;
-  return run(name, wanted, filter, number);
+  return run(name, wanted, fields, number);
 }
 
-async function counted(statuses, { model, tag }) {
+async function counted(statuses, fields) {
   let number = 0, isAll = true;
   for (const status of statuses) {
     let cursor;
     for (let looks = 0; looks < MOST_LOOKS && (looks === 0 || cursor); looks += 1) {
-      const found = await get("v1/job_count", { status, model, tag, cursor });
+      const found = await get("v1/job_count", { ...fields, status, cursor });
       number += found.count;
       cursor = found.cursor;
     }
@@ -45,14 +46,14 @@ async function counted(statuses, { model, tag }) {
   return { number, isAll };
 }
 
-async function run(name, statuses, { model, tag }, expected) {
+async function run(name, statuses, fields, expected) {
   const box = progress(ACTIONS[name].verb, expected);
   const totals = { done: 0, refused: 0 };
   try {
     for (const status of statuses) {
       let cursor;
       do {
-        const part = await post(ACTIONS[name].path, { status, model: model || undefined, tag: tag || undefined, cursor });
+        const part = await post(ACTIONS[name].path, { ...fields, status, cursor });
         totals.done += part.done;
         totals.refused += Object.values(part.refused).reduce((sum, number) => sum + number, 0);
         cursor = part.cursor;

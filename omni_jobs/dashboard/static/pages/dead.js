@@ -38,7 +38,7 @@ export default function dead(main, { session }) {
           h("a", { class: "id", href: `#/job/${job.id}` }, job.id.slice(-12)), chip(job.status), h("code", null, codeOf(job)),
           h("span", { class: "cut", title: job.request.prompt }, job.request.prompt), h("span", { class: "cut", title: job.error?.message }, job.error?.message ?? "Its deadline passed."),
           when(job.finished_at), mayRedrive && button("Redrive", () => redrive([job]), { class: "small", "aria-label": `Redrive ${job.id}`, "data-focus": `redrive ${job.id}` })])),
-        more && h("p", { class: "note" }, `The newest ${LIMIT} of a kind are shown. `, h("a", { href: "#/jobs?status=failed" }, "All failed jobs"), " can be tried again together.")]),
+        more && h("p", { class: "note" }, `The newest ${LIMIT} of a kind are shown. `, h("a", { href: `#/jobs?status=failed${code && code !== "expired" ? `&error_code=${encodeURIComponent(code)}` : ""}` }, "All that failed"), " can be tried again together.")]),
       panel("Webhooks given up", deliveries.length ? table("Webhooks given up", ["Event", "Job", "To", "#Tries", "Error", ""], deliveries.map((one) => [
         one.type, h("a", { class: "id", href: `#/job/${one.job_id}` }, one.job_id.slice(-12)), h("span", { class: "cut" }, one.url), one.tries, h("span", { class: "cut", title: one.error }, one.error ?? ""),
         mayRedrive && button("Replay", () => replay(one), { class: "small", "data-focus": `replay ${one.id}` })]))

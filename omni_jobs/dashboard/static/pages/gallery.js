@@ -3,7 +3,7 @@ import { get } from "../api.js";
 import { h, redraw } from "../dom.js";
 import { keep } from "../live.js";
 import { media } from "../media.js";
-import { button, empty, heading, trouble, when } from "../parts.js";
+import { attempt, button, empty, heading, trouble, when } from "../parts.js";
 import { thumb } from "../thumb.js";
 
 const LIMIT = 30;
@@ -27,8 +27,9 @@ export default function gallery(main) {
   }, { idle: 20000, every: 3000 });
 
   async function older() {
+    const found = await attempt(() => page(cursor));
+    if (!found) return;
     extended = true;
-    const found = await page(cursor);
     shots = [...shots, ...found.shots];
     cursor = found.cursor;
     draw();

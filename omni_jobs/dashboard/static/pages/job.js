@@ -14,7 +14,7 @@ const FULL_SIZE = 4;
 
 export default function job(main, { session, rest }) {
   const ending = new AbortController();
-  const id = rest[0] ?? "";
+  const id = encodeURIComponent(rest[0] ?? "");
   const view = { job: null, events: [], preview: null, deliveries: [] };
   const draw = () => view.job && replace(main, page(view, session));
   follow(id, view, draw, ending.signal).catch((error) => {

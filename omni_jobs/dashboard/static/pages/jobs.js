@@ -10,10 +10,11 @@ import { thumb } from "../thumb.js";
 const LIMIT = 50;
 const AT_ONCE = 6;
 const MOST_LOOKS = 10;
+const FILTERS = ["status", "model", "tag", "error_code"];
 
 export default function jobs(main, { session, parameters }) {
   const maySubmit = session.scopes.includes("submit");
-  const filter = { status: parameters.get("status") ?? "", model: parameters.get("model") ?? "", tag: parameters.get("tag") ?? "" };
+  const filter = Object.fromEntries(FILTERS.map((name) => [name, parameters.get(name) ?? ""]));
   const cursors = [undefined];
   const picked = new Set();
   let page = { jobs: [] };
@@ -109,16 +110,18 @@ function toolbar(place, filter) {
     location.hash = `#/jobs${query.size ? `?${query}` : ""}`;
   };
   const models = h("select", { onchange: (event) => { filter.model = event.target.value; go(); } }, h("option", { value: "" }, "any"));
-  const statuses = h("select", { onchange: (event) => { filter.status = event.target.value; go(); } },
+  const statuses = h("select", { onchange: (event) => { filter.status = event.target.value; filter.error_code = ""; go(); } },
     h("option", { value: "" }, "any"), STATUSES.map((one) => h("option", { value: one, selected: one === filter.status }, one)));
   const search = h("input", { type: "search", placeholder: "a tag, or a job's id", value: filter.tag, "data-search": "" });
+  const code = h("input", { type: "search", placeholder: "any", value: filter.error_code, size: 14 });
   place.append(h("form", { class: "tools", onsubmit: (event) => {
     event.preventDefault();
     const text = search.value.trim();
     if (/^job_[0-9a-f]+$/.test(text)) { location.hash = `#/job/${text}`; return; }
-    filter.tag = text;
+    Object.assign(filter, { tag: text, error_code: code.value.trim() });
     go();
-  } }, h("label", null, "Status", statuses), h("label", null, "Model", models), h("label", null, "Tag or id", search), h("button", null, "Show")));
+  } }, h("label", null, "Status", statuses), h("label", null, "Model", models), h("label", null, "Tag or id", search),
+  filter.status === "failed" && h("label", null, "Error code", code), h("button", null, "Show")));
   get("v1/models").then((found) => models.append(...found.models.map(({ card }) =>
     h("option", { value: card.name, selected: card.name === filter.model }, card.name)))).catch(() => {});
 }

@@ -62,7 +62,7 @@ function errors(pool) {
   const rows = Object.entries(pool.past.errors);
   if (!rows.length) return empty("No errors", "No job failed lately.");
   return table("Errors by code", ["Code", "#Jobs"], rows.map(([code, jobs]) =>
-    [h("a", { href: "#/dead" }, h("code", null, code)), count(jobs)]));
+    [h("a", { href: `#/jobs?status=failed&error_code=${encodeURIComponent(code)}` }, h("code", null, code)), count(jobs)]));
 }
 
 function models(rows) {
