@@ -106,7 +106,7 @@ class Uploads:
         with self._changed:
             self._held[job] = job.size_bytes
             self._waiting.append(job)
-            self._changed.notify()
+            self._changed.notify_all()
         self._weigh()
         job.lease.when_stopped(lambda: self._forget(job))
 

@@ -39,6 +39,7 @@ function worker(one, ask) {
     h("header", null, h("h2", null, one.id), h("span", { class: `chip ${one.state}` }, one.state), h("span", { class: "note" }, `${one.host}, ${one.device || "no device yet"}, up ${seconds(since(one.started_at))}`),
       h("div", { class: "buttons" }, one.state !== "draining" && button("Drain", () => ask(one.id, "drain"), { class: "danger small", "data-focus": `drain ${one.id}` }))),
     h("dl", { class: "facts" }, facts(one, details).map(([name, value]) => [h("dt", null, name), h("dd", null, value)])),
+    one.held_up && h("p", { class: "bad" }, `Claims nothing: ${one.held_up}.`),
     errors.map(([model, text]) => h("p", { class: "bad" }, `${model}: ${text}`)),
     h("h3", null, "Models"),
     table(`Models of ${one.id}`, ["Model", "State", ""], Object.entries(one.models).sort().map(([model, state]) => [
