@@ -40,6 +40,9 @@ class Denoiser(nn.Module):
             hidden_states.mul_(1.0)
         if self.habit == "pops" and extras:
             result = result + extras.pop(0)
+        if self.habit == "one list for all":
+            (extra,) = extras
+            result = result + extra
         if self.habit == "refuses company" and rows > 1:
             raise ValueError("one at a time, please")
         return result
@@ -67,7 +70,8 @@ class TinyPipeline(DiffusionPipeline):
                 if index == fail_at:
                     raise ArithmeticError("this request went wrong")
                 self.state.append(index)
-                extras = [torch.ones(1, 8, dtype=latents.dtype)]
+                is_plain = self.unet.habit == "one list for all"
+                extras = [0.5] if is_plain else [torch.ones(1, 8, dtype=latents.dtype)]
                 latents = self.scheduler.step(
                     self.unet(self.scheduler.scale_model_input(latents, timestep), timestep, extras=extras),
                     timestep,
