@@ -104,8 +104,8 @@ BY_RULE = Variation()
 def variations(calls: Sequence[Description]) -> list[Variation]:
     """The ways to try when the rules' own way fails, likeliest first.
 
-    Leaves that the rule reads as rows, or lists as long, may be tables that the model uses for the whole batch (only
-    if all calls agree on them), some models take one timestep for all rows, and the batch may be split by role.
+    Leaves and lists that the rule reads as rows may be tables that the model uses for the whole batch (only if all
+    calls agree on them), some models take one timestep for all rows, and the batch may be split by role.
     """
     rows = {call.rows for call in calls}
     by_role = rows.pop() if len(rows) == 1 else 1
