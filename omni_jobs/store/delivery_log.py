@@ -86,8 +86,10 @@ class DeliveryLog(StoreCore):
         """
         sent: list[str] = []
         for start in range(0, len(delivery_ids), CHUNK):
-            wanted = {"account": account, "ids": list(delivery_ids[start : start + CHUNK])}
-            sent += (one.decode() for one in self.scripts.run("replay_deliveries", wanted))
+            ids = list(delivery_ids[start : start + CHUNK])
+            sent += (
+                one.decode() for one in self.scripts.run("replay_deliveries", {"account": account, "ids": ids})
+            )
         return sent
 
     def replay_all(self, account: str, wanted: DeliveryFilter) -> list[str]:
@@ -111,8 +113,9 @@ class DeliveryLog(StoreCore):
         since_ms, until_ms = milliseconds(wanted.since) or 0, milliseconds(wanted.until)
         if wanted.job_id is None:
             return since_ms, until_ms
-        record = self.keys("job", account, wanted.job_id)
-        ((began, ended),) = self._ask(("HMGET", record, "created_ms", "finished_ms"))
+        began, ended = self._ask(("HMGET", self.keys("job", account, wanted.job_id), "created_ms", "finished_ms"))[
+            0
+        ]
         last_ms = until_ms if ended is None else min(int(ended) + 1, until_ms or int(ended) + 1)
         return max(since_ms, int(began or 0)), last_ms
 

@@ -53,9 +53,8 @@ class Gates:
         # After trouble one goes first; the others wait for what it meets.
         limit = 1 if gate.troubles else self._limit
         if gate.in_flight >= limit:
-            # At twice the receiver's pace, so that no place stays empty; thousands that ask again and again would
-            # hold up the courier.
-            turn = max(gate.next_turn, now) + gate.seconds / limit / 2
+            # At the receiver's own pace: thousands that ask again and again would hold up the courier.
+            turn = max(gate.next_turn, now) + gate.seconds / limit
             gate.next_turn = min(turn, now + self._longest)
             return max(gate.next_turn - now, FIRST_PAUSE_SECONDS / 4)
         gate.in_flight += 1

@@ -128,3 +128,19 @@ def test_the_keyboard_leads_everywhere(pool: Pool, page: Page) -> None:
     expect(page).to_have_url(re.compile("#/job/job_"))
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+
+
+def test_webhooks_show_what_was_sent_and_what_waits(pool: Pool, page: Page) -> None:
+    job_id = submit(pool, webhook={"url": "https://hooks.example.com/jobs", "events": ["job.succeeded"]})
+    assert finished(pool, job_id) == "succeeded"
+    pool.open(page, f"job/{job_id}")
+    sent = page.get_by_label("Deliveries").get_by_role("row").filter(has_text="job.succeeded")
+    expect(sent).to_contain_text("waiting")
+    pool.open(page, "webhooks")
+    page.get_by_label("URL").fill("https://hooks.example.com/jobs")
+    page.get_by_role("button", name="Register").click()
+    page.get_by_role("button", name="Send a test event").click()
+    log = page.get_by_role("group", name="Deliveries")
+    expect(log.get_by_role("row")).to_have_count(3)
+    page.get_by_label("State").select_option("given_up")
+    expect(page.get_by_text("No deliveries")).to_be_visible()

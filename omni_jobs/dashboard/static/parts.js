@@ -4,7 +4,7 @@ import { ago, clock, count } from "./format.js";
 
 export const STATUSES = ["queued", "running", "succeeded", "failed", "canceled", "expired"];
 
-export const chip = (status) => h("span", { class: `chip ${status}` }, status);
+export const chip = (status, words = status) => h("span", { class: `chip ${status}` }, words);
 export const when = (moment) => (moment ? h("time", { datetime: moment, title: clock(moment) }, ago(moment)) : "–");
 export const bar = (value, label) => h("progress", { max: 100, value: Math.round(value ?? 0), "aria-label": label });
 export const button = (label, onclick, more = {}) => h("button", { type: "button", onclick, ...more }, label);

@@ -1,9 +1,10 @@
 // Dead letters: jobs that failed or came too late, and webhooks that were given up. Each can be sent on its way again.
-import { get, post } from "../api.js";
+import { get } from "../api.js";
+import { deliveries } from "../deliveries.js";
 import { h, redraw } from "../dom.js";
 import { count } from "../format.js";
 import { keep } from "../live.js";
-import { attempt, button, chip, confirmed, empty, heading, notify, panel, table, trouble, when } from "../parts.js";
+import { button, chip, confirmed, empty, heading, notify, panel, table, trouble, when } from "../parts.js";
 import { all } from "./jobs.js";
 
 const LIMIT = 100;
@@ -24,11 +25,11 @@ export default function dead(main, { session }) {
     }
   }, { idle: 6000, every: 2000 });
 
-  function draw(jobs, more, deliveries) {
+  function draw(jobs, more, lost) {
     const codes = [...new Set(jobs.map(codeOf))].sort();
     if (code && !codes.includes(code)) code = "";
     const shown = jobs.filter((job) => !code || codeOf(job) === code);
-    const choice = h("select", { "data-focus": "code", onchange: (event) => { code = event.target.value; draw(jobs, more, deliveries); } },
+    const choice = h("select", { "data-focus": "code", onchange: (event) => { code = event.target.value; draw(jobs, more, lost); } },
       h("option", { value: "" }, "any code"), codes.map((one) => h("option", { value: one, selected: one === code }, one)));
     redraw(body, [heading("Dead letters"),
       panel("Jobs", !jobs.length ? empty("No dead jobs", "Jobs that fail or come too late are kept here for their time to live.") : [
@@ -39,19 +40,13 @@ export default function dead(main, { session }) {
           h("span", { class: "cut", title: job.request.prompt }, job.request.prompt), h("span", { class: "cut", title: job.error?.message }, job.error?.message ?? "Its deadline passed."),
           when(job.finished_at), mayRedrive && button("Redrive", () => redrive([job]), { class: "small", "aria-label": `Redrive ${job.id}`, "data-focus": `redrive ${job.id}` })])),
         more && h("p", { class: "note" }, `The newest ${LIMIT} of a kind are shown. `, h("a", { href: `#/jobs?status=failed${code && code !== "expired" ? `&error_code=${encodeURIComponent(code)}` : ""}` }, "All that failed"), " can be tried again together.")]),
-      panel("Webhooks given up", deliveries.length ? table("Webhooks given up", ["Event", "Job", "To", "#Tries", "Error", ""], deliveries.map((one) => [
-        one.type, h("a", { class: "id", href: `#/job/${one.job_id}` }, one.job_id.slice(-12)), h("span", { class: "cut" }, one.url), one.tries, h("span", { class: "cut", title: one.error }, one.error ?? ""),
-        mayRedrive && button("Replay", () => replay(one), { class: "small", "data-focus": `replay ${one.id}` })]))
+      panel("Webhooks given up", lost.length ? deliveries("Webhooks given up", lost, mayRedrive && live.soon)
         : empty("No lost webhooks", "Deliveries that were given up after their last try are kept for 30 days."))]);
   }
   async function redrive(jobs) {
     if (jobs.length > 1 && !(await confirmed(`Submit ${jobs.length} jobs again? Each becomes a new job; these stay as they are.`, "Redrive them"))) return;
     const { failed } = await all("retry", jobs);
     notify(failed.length ? `${failed.length} of ${jobs.length} were refused: ${failed[0].message}` : `${jobs.length} submitted again.`, failed.length ? "bad" : "");
-    live.soon();
-  }
-  async function replay(delivery) {
-    await attempt(() => post(`v1/webhook_deliveries/${delivery.id}/replay`), "It is sent again.");
     live.soon();
   }
   return live.stop;

@@ -1,6 +1,7 @@
 // One job: how it looks, how far it is, where its time went, what it was asked and what came of it.
 import { ApiError, get, post, send, stream } from "../api.js";
 import { asCurl, asPython } from "../call.js";
+import { deliveries } from "../deliveries.js";
 import { h, replace } from "../dom.js";
 import { bytes, clock, count, seconds, since } from "../format.js";
 import { media } from "../media.js";
@@ -26,15 +27,12 @@ export default function job(main, { session, rest }) {
 
 async function follow(id, view, draw, signal) {
   const read = async () => {
-    const [job, history] = await Promise.all([get(`v1/jobs/${id}`, {}, signal), get(`v1/jobs/${id}/history`, {}, signal)]);
-    Object.assign(view, { job, events: history.events });
+    const [job, history, log] = await Promise.all([get(`v1/jobs/${id}`, {}, signal), get(`v1/jobs/${id}/history`, {}, signal),
+      get("v1/webhook_deliveries", { job_id: id }, signal)]);
+    Object.assign(view, { job, events: history.events, deliveries: log.deliveries });
     draw();
   };
   await read();
-  get("v1/webhook_deliveries/dead", {}, signal).then((found) => {
-    view.deliveries = found.deliveries.filter((one) => one.job_id === id);
-    draw();
-  }).catch(() => {});
   while (!view.job.finished_at && !signal.aborted) {
     try {
       await stream(`v1/jobs/${id}/events`, async (event, { data }) => {
@@ -46,10 +44,16 @@ async function follow(id, view, draw, signal) {
       await read();
     } catch (error) {
       if (signal.aborted || (error instanceof ApiError && error.status === 404)) throw error;
-      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      await pause();
     }
   }
+  while (view.deliveries.some((one) => one.state === "waiting") && !signal.aborted) {
+    await pause();
+    if (!signal.aborted) await read().catch(() => {});
+  }
 }
+
+const pause = () => new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
 
 function page(view, session) {
   const { job } = view;
@@ -146,12 +150,11 @@ function shared({ sharing }) {
   return panel("Sharing", h("dl", { class: "facts" }, facts.filter(([, value]) => value !== null).map(([name, value]) => [h("dt", null, name), h("dd", null, value)])));
 }
 
-function webhook({ job, deliveries }) {
+function webhook({ job, deliveries: rows }) {
   const hook = job.request.webhook;
-  if (!hook) return h("p", { class: "note" }, "This job asked for none.");
+  if (!hook) return rows.length ? deliveries("Deliveries", rows) : h("p", { class: "note" }, "This job asked for none.");
   return [h("dl", { class: "facts" }, h("dt", null, "To"), h("dd", null, hook.url), h("dt", null, "Events"), h("dd", null, (hook.events ?? ["all but progress"]).join(", "))),
-    deliveries.length ? table("Deliveries given up", ["Event", "#Tries", "Error"], deliveries.map((one) => [one.type, one.tries, one.error ?? ""]))
-      : h("p", { class: "note" }, "No delivery was given up.")];
+    rows.length ? deliveries("Deliveries", rows) : h("p", { class: "note" }, "Nothing was sent yet, or it is kept no longer.")];
 }
 
 function extras(job) {
