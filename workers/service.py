@@ -40,6 +40,8 @@ log = structlog.get_logger(__name__)
 
 #: The part of the grace in which a drain stores what is rendered; the rest of it is for handing back.
 UPLOADS_SHARE = 0.75
+#: How long its end waits for checkpoints of ended jobs to be deleted; what is left is the collector's.
+CLEARING_SECONDS = 1.0
 
 
 class WorkerService:
@@ -146,6 +148,7 @@ class WorkerService:
         self.housekeeping.close()
         self.leases.close()
         self.engine.close()
+        self.checkpointing.close(CLEARING_SECONDS)
         self.objects.close()
         if self.enhancing is not None:
             self.enhancing.close()
