@@ -32,23 +32,23 @@ MOVE_PAUSE_SECONDS = 0.5
 
 def finish(service: WorkerService, job: RenderedJob) -> None:
     """Store the outputs of a rendered job and end its attempt; never raises for what happens to the job."""
-    end(service, job, _stored(service, job) if not job.lease.lost.is_set() else None)
+    with job_context(job.claim.account, job.claim.job_id, job.claim.attempt):
+        _end(service, job, None if job.lease.lost.is_set() else _stored(service, job))
 
 
 def hand_back(service: WorkerService, job: RenderedJob) -> None:
     """The worker drains and storage is too slow: another worker renders it again, from its last checkpoint."""
-    end(service, job, ending_of(RequestDropped(), job.claim, worker=service.id, is_draining=True))
+    with job_context(job.claim.account, job.claim.job_id, job.claim.attempt):
+        _end(service, job, ending_of(RequestDropped(), job.claim, worker=service.id, is_draining=True))
 
 
-def end(service: WorkerService, job: RenderedJob, ending: Ending | None) -> None:
+def _end(service: WorkerService, job: RenderedJob, ending: Ending | None) -> None:
     """Commit, and let go of the attempt; without an ending it is no longer ours."""
-    claim = job.claim
-    with job_context(claim.account, claim.job_id, claim.attempt):
-        try:
-            moved = commit(service, claim, job.lease, ending) if ending is not None else None
-            job.checkpoints.close(moved)
-        finally:
-            service.leases.release(job.lease)
+    try:
+        moved = None if ending is None else commit(service, job.claim, job.lease, ending)
+        job.checkpoints.close(moved)
+    finally:
+        service.leases.release(job.lease)
 
 
 def _stored(service: WorkerService, job: RenderedJob) -> Ending:
