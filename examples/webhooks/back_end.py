@@ -16,7 +16,7 @@ api = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8000"
 port = int(sys.argv[2]) if len(sys.argv) > 2 else 9000
 hook = f"http://127.0.0.1:{port}/omni"
 
-# Once, when the back end is set up. The secret is shown here and never again.
+# When the back end is set up; the same URL has the same secret each time.
 secret = httpx.post(f"{api}/v1/webhooks", json={"url": hook}).raise_for_status().json()["secret"]
 
 orders = {

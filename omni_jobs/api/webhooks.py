@@ -35,7 +35,7 @@ class NewEndpoint(TakenEvents):
 
 
 class EndpointView(Record):
-    """An endpoint; `secret` is shown when it is made or changed, and never again."""
+    """An endpoint; `secret` is shown to who registers or changes it, and in no list."""
 
     id: str
     url: str
@@ -64,8 +64,8 @@ async def register(account: Account, service: Served, endpoint: NewEndpoint) -> 
     """Give a URL a secret of its own. One that has a secret keeps it, takes these events, and is enabled again."""
     url = str(endpoint.url)
     split(url)
-    made, is_new = await asyncio.to_thread(Endpoints(service.store).register, account, url, endpoint.events)
-    return _shown(made, 201, with_secret=is_new)
+    made = await asyncio.to_thread(Endpoints(service.store).register, account, url, endpoint.events)
+    return _shown(made, 201, with_secret=True)
 
 
 @router.patch("/v1/webhooks/{endpoint_id}", response_model=EndpointView, responses=problems.documented(404, 413))

@@ -64,22 +64,19 @@ class Endpoints:
                 return one
         raise _unknown(endpoint_id)
 
-    def register(
-        self, account: str, url: str, events: tuple[WebhookEvent, ...] | None = None
-    ) -> tuple[Endpoint, bool]:
-        """Gives a URL a secret of its own and says which events it takes; the bool says whether the secret is new.
+    def register(self, account: str, url: str, events: tuple[WebhookEvent, ...] | None = None) -> Endpoint:
+        """Gives a URL a secret of its own and says which events it takes.
 
-        A URL that has a secret keeps it, and is enabled again.
+        One that has a secret keeps it, and is enabled again.
         """
-        made = new_secret()
 
         def enabled(known: Endpoint | None) -> Endpoint:
             known = known or _new(url)
-            changes = {"secrets": known.secrets or (made,), "events": events, "disabled_at": None, "reason": None}
+            secrets = known.secrets or (new_secret(),)
+            changes = {"secrets": secrets, "events": events, "disabled_at": None, "reason": None}
             return known.model_copy(update=changes)
 
-        endpoint = self._change(account, url, enabled)
-        return endpoint, endpoint.secrets[0] == made
+        return self._change(account, url, enabled)
 
     def take_events(self, account: str, endpoint_id: str, events: tuple[WebhookEvent, ...] | None) -> Endpoint:
         """Which events an endpoint takes from now on. Raises NotFound."""
