@@ -85,7 +85,7 @@ class Manifest:
 
 
 def open_manifest(path: Path, defaults: Mapping[str, Any] | None = None) -> Manifest:
-    """A manifest by its suffix: .toml is a template; .csv, .tsv and anything else (JSON Lines) are rows.
+    """A manifest by its suffix: .toml is a template; .csv, .tsv, .parquet and all else (JSON Lines) are rows.
 
     Args:
         defaults: fields for what a line leaves out, as a template's `[job]`; names with dots reach inside.

@@ -1,4 +1,4 @@
-"""Rows of a manifest as its file has them: JSON Lines, CSV, TSV. One at a time, whatever the file's size.
+"""Rows of a manifest as its file has them: JSON Lines, CSV, TSV, Parquet. One at a time, whatever the file's size.
 
 A row that cannot be read is a problem with its line and column, and the next one is read.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from omni_jobs.bulk.manifest.line import Problem
+from omni_jobs.bulk.manifest.parquet import parquet_rows
 from omni_jobs.bulk.manifest.template import Cell
 from omni_jobs.errors import InvalidRequest, NotFound
 
@@ -31,12 +32,13 @@ class Row:
 
 
 def read_rows(path: Path) -> Iterator[Row | Problem]:
-    """The rows of a file, by its suffix: .csv, .tsv, or else JSON Lines.
+    """The rows of a file, by its suffix: .csv, .tsv, .parquet, or else JSON Lines.
 
     Raises:
-        NotFound: there is no such file. InvalidRequest: its header cannot be used, or it is no text.
+        NotFound: there is no such file. InvalidRequest: its header cannot be used, or it is another kind of file.
+        Misconfigured: what reads Parquet is not installed.
     """
-    reader = {".csv": _cells, ".tsv": _cells}.get(path.suffix.lower(), _json_lines)
+    reader = READERS.get(path.suffix.lower(), _json_lines)
     yield from _readable(path, reader)
 
 
@@ -127,3 +129,22 @@ def _cell_row(number: int, header: list[str], cells: list[str]) -> Row | Problem
         )
     cells += [""] * (len(header) - len(cells))
     return Row(number, {name: Cell(cell) if cell else None for name, cell in zip(header, cells, strict=True)})
+
+
+def _columns(path: Path) -> Iterator[Row | Problem]:
+    for number, values in enumerate(parquet_rows(path), 1):
+        other = next((name for name, value in values.items() if not _is_json(value)), None)
+        if other is None:
+            yield Row(number, values)
+        else:
+            kind = type(values[other]).__name__
+            yield Problem(number, other, BAD, f"`{other}`: a {kind} is nothing that a job holds.")
+
+
+def _is_json(value: Any) -> bool:
+    if isinstance(value, dict | list):
+        return all(map(_is_json, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, str | int | float | bool)
+
+
+READERS = {".csv": _cells, ".tsv": _cells, ".parquet": _columns}
