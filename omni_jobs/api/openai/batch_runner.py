@@ -116,7 +116,10 @@ class BatchRunner:
             # One batch that cannot be worked on must not stop all others.
             LOG.exception("batch met an error of ours", batch=place[1])
             held.faults += 1
-            self._put_off(held) if held.faults < MAX_FAULTS else self._give_up(place, held, error)
+            if held.faults < MAX_FAULTS:
+                self._put_off(held)
+            else:
+                self._give_up(place, held, error)
         return False
 
     def _begun(self, place: Place) -> tuple[BatchWork, Iterator[bool]]:
