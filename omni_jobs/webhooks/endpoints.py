@@ -6,10 +6,11 @@ Registered by the API; the courier reads it before each try and disables a URL t
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from omni_jobs.errors import NotFound
+from omni_jobs.errors import NotFound, QuotaExceeded
 from omni_jobs.names import new_id
 from omni_jobs.schemas.job import WebhookEvent
 from omni_jobs.schemas.record import Record
@@ -17,6 +18,8 @@ from omni_jobs.store import JobStore
 from omni_jobs.store.scripts import translated
 from omni_jobs.webhooks.signing import new_secret
 
+#: Rows of an account, disabled URLs among them: each change and each list looks at all of them.
+MOST = 1000
 #: After a change of secret both sign for so long.
 ROTATION = timedelta(hours=24)
 
@@ -67,7 +70,7 @@ class Endpoints:
     def register(self, account: str, url: str, events: tuple[WebhookEvent, ...] | None = None) -> Endpoint:
         """Gives a URL a secret of its own and says which events it takes.
 
-        One that has a secret keeps it, and is enabled again.
+        One that has a secret keeps it, and is enabled again. Raises QuotaExceeded: the account has too many.
         """
 
         def enabled(known: Endpoint | None) -> Endpoint:
@@ -92,9 +95,10 @@ class Endpoints:
         return self._change_known(account, endpoint_id, rotated)
 
     def disable(self, account: str, url: str, reason: str) -> None:
-        """No further event is sent to this URL."""
+        """No further event is sent to this URL. With too many rows it stays as it is, and is tried again."""
         facts = {"disabled_at": datetime.now(UTC), "reason": reason}
-        self._change(account, url, lambda known: (known or _new(url)).model_copy(update=facts))
+        with suppress(QuotaExceeded):
+            self._change(account, url, lambda known: (known or _new(url)).model_copy(update=facts))
 
     def forget(self, account: str, endpoint_id: str) -> None:
         """Removes the row: the URL is signed for with the service's secret again. Raises NotFound."""
@@ -116,6 +120,10 @@ class Endpoints:
 
         def write(pipeline: Any) -> Endpoint:
             row = pipeline.hget(place, url)
+            if row is None and pipeline.hlen(place) >= MOST:
+                raise QuotaExceeded(
+                    f"The account has {MOST} webhook endpoints.", field="url", remedy="Forget those of no use."
+                )
             changed = change(None if row is None else Endpoint.model_validate_json(row))
             pipeline.multi()
             pipeline.hset(place, url, changed.model_dump_json(exclude_none=True))

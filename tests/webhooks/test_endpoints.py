@@ -54,6 +54,18 @@ def test_a_url_that_is_registered_again_keeps_its_secret_and_no_list_shows_it(do
     assert door.get("/v1/webhooks").json()["endpoints"] == [{key: made[key] for key in made if key != "secret"}]
 
 
+def test_an_account_has_room_for_a_thousand(office: Office, door: TestClient) -> None:
+    endpoints = Endpoints(office.store)
+    made = endpoints.register("default", "https://a.example/")
+    rows = {f"https://{number}.example/": made.model_dump_json() for number in range(999)}
+    office.store.redis.hset(office.store.keys("endpoints", "default"), mapping=rows)
+    refused = door.post("/v1/webhooks", json={"url": "https://b.example/"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "insufficient_quota")
+    endpoints.disable("default", "https://c.example/", "it answered 410 Gone")
+    assert endpoints.find("default", "https://c.example/") is None
+    assert door.post("/v1/webhooks", json={"url": "https://a.example/"}).status_code == 201
+
+
 def test_changes_at_the_same_time_lose_no_secret(office: Office) -> None:
     """A courier disables an endpoint while its owner changes the secret, again and again."""
     endpoints = Endpoints(office.store)
