@@ -188,10 +188,10 @@ class BatchWork:
             if status is None or status in _FINAL:
                 self._tally[status or "lost"] += 1
                 self._waiting.discard(job_id)
-        completed = self._tally[_SUCCEEDED]
-        counts = {"completed": completed, "failed": self._tally.total() - completed}
-        if counts != {"completed": self._batch.completed, "failed": self._batch.failed}:
-            self._save(self._batch.model_copy(update=counts))
+        ended, completed = self._tally.total(), self._tally[_SUCCEEDED]
+        # Who takes a batch over counts from its first line, and nobody shall see less than before.
+        if ended > self._batch.completed + self._batch.failed:
+            self._save(self._batch.model_copy(update={"completed": completed, "failed": ended - completed}))
 
     def _finalize(self, path: Path, ending: BatchStatus) -> Iterator[bool]:
         step = BatchStatus.CANCELLING if ending is BatchStatus.CANCELLED else BatchStatus.FINALIZING
