@@ -147,7 +147,7 @@ class Ambient:
 
     def run(self, overlay: ProcessorOverlay, switch: Callable[[], Any]) -> Any:
         """Call `switch` under this state; keep what the state has become; leave the thread as it was."""
-        outer = Ambient.capture()
+        outer_modes, outer_random = Modes.capture(), RandomState.capture()
         if self._guard is not None:
             # Restores the inference mode in which the fiber parked: guards hold absolute states.
             self._guard.__exit__(None, None, None)
@@ -168,8 +168,8 @@ class Ambient:
             self.processors = current if changed else None
             if changed:
                 overlay.install(overlay.baseline)
-            if self.modes.inference and not outer.modes.inference:
+            if self.modes.inference and not outer_modes.inference:
                 self._guard = torch._C._InferenceMode(False)
                 self._guard.__enter__()
-            outer.modes.install()
-            outer.random.install()
+            outer_modes.install()
+            outer_random.install()

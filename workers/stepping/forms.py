@@ -58,7 +58,9 @@ class Form:
             leaf = leaves[index]
             leaves[index] = leaf._replace(feature=(*leaf.feature[:-1], digest(leaf.value)))  # type: ignore[index]
         digests = tuple((leaves[index].path, leaves[index].feature) for index in self.by_content)
-        return replace(self.description, bound=bound, leaves=tuple(leaves), digests=digests)
+        known = self.description
+        equal = (known.text_length, known.opaque, known.plan, known.features, digests)
+        return Description(bound, known.rows, known.primary, tuple(leaves), *equal)
 
 
 def description_of(call: ComponentCall) -> Description:
