@@ -43,6 +43,8 @@ class Denoiser(nn.Module):
         if self.habit == "one list for all":
             (extra,) = extras
             result = result + extra
+        if self.habit == "layers first":
+            result = result + extras[0] - extras[1].square()
         if self.habit == "refuses company" and rows > 1:
             raise ValueError("one at a time, please")
         return result
@@ -70,8 +72,7 @@ class TinyPipeline(DiffusionPipeline):
                 if index == fail_at:
                     raise ArithmeticError("this request went wrong")
                 self.state.append(index)
-                is_plain = self.unet.habit == "one list for all"
-                extras = [0.5] if is_plain else [torch.ones(1, 8, dtype=latents.dtype)]
+                extras = extras_for(self.unet.habit, latents)
                 latents = self.scheduler.step(
                     self.unet(self.scheduler.scale_model_input(latents, timestep), timestep, extras=extras),
                     timestep,
@@ -80,6 +81,15 @@ class TinyPipeline(DiffusionPipeline):
                 )[0]
                 bar.update()
         return latents
+
+
+def extras_for(habit: str, latents: torch.Tensor) -> Any:
+    """What a denoiser of this habit takes beside its sample."""
+    if habit == "one list for all":
+        return [0.5]
+    if habit == "layers first":
+        return torch.stack([latents.sin(), latents.cos()])
+    return [torch.ones(1, 8, dtype=latents.dtype)]
 
 
 def tiny(habit: str = "good", dtype: torch.dtype = torch.float32, error: float = 1e-2) -> TinyPipeline:

@@ -66,8 +66,9 @@ def test_a_call_with_side_effects_runs_once_only() -> None:
     assert pipeline.unet.runs == 12
 
 
-@pytest.mark.parametrize("habit", ["pops", "one list for all"])
-def test_models_may_empty_the_lists_they_are_given_or_use_one_for_all(habit: str) -> None:
+@pytest.mark.parametrize("habit", ["pops", "one list for all", "layers first"])
+def test_models_take_their_arguments_in_ways_of_their_own(habit: str) -> None:
+    """They empty the lists they are given, use one list for the whole batch, or have its rows in dimension 1."""
     plain, together, omni = run_both(habit)
     for mine, theirs in zip(plain, together, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-5)

@@ -28,6 +28,7 @@ class Role(StrEnum):
     """What becomes of a leaf when calls merge."""
 
     ROWS = "rows"  # concatenated along dimension 0, k rows for each row of the call
+    COLUMNS = "columns"  # concatenated along dimension 1: layers come first, then the rows of the call
     TEXT = "text"  # rows, and dimension 1 is zero-padded to the longest
     MASK = "mask"  # rows of a text mask, padded with zeros; made when absent
     SCALAR = "scalar"  # a 0-d tensor or number per call, spread to one value per row
@@ -283,7 +284,7 @@ def _override(leaf: Leaf, roles: Mapping[Path, Role]) -> Leaf:
     if role is Role.SHARED:
         return Leaf(leaf.path, role, ("shared", content(leaf.value)), leaf.value)
     rest = tuple(leaf.value.shape[1:])
-    return Leaf(leaf.path, Role.ROWS, ("rows*", leaf.value.dtype, leaf.value.shape[0], rest), leaf.value)
+    return Leaf(leaf.path, role, (f"{role}*", leaf.value.dtype, leaf.value.shape[0], rest), leaf.value)
 
 
 def _with_masks(leaves: list[Leaf], names: set[str], rows: int) -> list[Leaf]:

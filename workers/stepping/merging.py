@@ -103,6 +103,8 @@ def _merge_leaves(column: Sequence[Leaf], calls: Sequence[Description], order: O
     match column[0].role:
         case Role.ROWS:
             return order.join(values)
+        case Role.COLUMNS:
+            return order.join([value.transpose(0, 1) for value in values]).transpose(0, 1)
         case Role.TEXT:
             return order.join(_padded(values))
         case Role.MASK:

@@ -105,13 +105,20 @@ def variations(calls: Sequence[Description]) -> list[Variation]:
     """The ways to try when the rules' own way fails, likeliest first.
 
     Leaves and lists that the rule reads as rows may be tables that the model uses for the whole batch (only if all
-    calls agree on them), some models take one timestep for all rows, and the batch may be split by role.
+    calls agree on them), or have their rows in dimension 1; some models take one timestep for all rows; and the
+    batch may be split by role.
     """
     rows = {call.rows for call in calls}
     by_role = rows.pop() if len(rows) == 1 else 1
     found = [BY_RULE]
     if by_role > 1:
         found.append(Variation(order_roles=by_role))
+    columns = [
+        (leaves[0].path, Role.COLUMNS)
+        for leaves in zip(*(call.leaves for call in calls), strict=True)
+        if leaves[0].path != calls[0].primary and _may_be_columns(leaves, calls)
+    ]
+    found += [Variation(tuple(columns))] if columns else []
     flips = [
         (leaves[0].path, Role.ROWS if leaves[0].role is Role.SHARED else Role.SHARED)
         for leaves in zip(*(call.leaves for call in calls), strict=True)
@@ -125,6 +132,13 @@ def variations(calls: Sequence[Description]) -> list[Variation]:
 
 def _paths(call: Description, role: Role) -> set[Path]:
     return {leaf.path for leaf in call.leaves if leaf.role is role}
+
+
+def _may_be_columns(leaves: Sequence[Leaf], calls: Sequence[Description]) -> bool:
+    return all(
+        leaf.role in (Role.ROWS, Role.SHARED) and leaf.value.ndim >= 3 and leaf.value.shape[1] == call.rows
+        for leaf, call in zip(leaves, calls, strict=True)
+    )
 
 
 def _may_flip(leaves: Sequence[Leaf]) -> bool:

@@ -16,7 +16,7 @@ from workers.stepping.contents import content
 from workers.stepping.leaves import Description, Leaf, Path, Role
 
 #: Leaves that a merge joins row by row, and that may therefore differ.
-JOINED = (Role.ROWS, Role.TEXT, Role.SCALAR, Role.MASK)
+JOINED = (Role.ROWS, Role.COLUMNS, Role.TEXT, Role.SCALAR, Role.MASK)
 
 
 def equal_leaves(calls: Sequence[Description]) -> list[Path]:
