@@ -76,6 +76,19 @@ def test_calls_of_one_form_keep_their_own_values() -> None:
     assert not torch.equal(*shared)
 
 
+def test_text_of_any_length_goes_together_only_where_the_model_is_told_how_long_it_is() -> None:
+    class Told(nn.Module):
+        def forward(self, sample: Any, text_embeds: Any, text_lens: Any = None) -> Any:
+            return sample
+
+    def features(length: int, **told: Any) -> Any:
+        arguments = {"sample": torch.ones(1, 2, 3), "text_embeds": torch.ones(1, length, 4), **told}
+        return description_of(ComponentCall("told", Told(), "__call__", (), arguments)).features
+
+    assert features(3) != features(5)
+    assert features(3, text_lens=torch.tensor([3])) == features(5, text_lens=torch.tensor([5]))
+
+
 def test_numbers_that_compare_equal_are_told_apart() -> None:
     sample = torch.randn(1, 2, 2)
     kinds = [description_of(call(sample, 1.0, conditions=value)).features for value in (1, 1.0, True)]

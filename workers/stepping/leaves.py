@@ -128,6 +128,8 @@ PLAIN_TYPES = frozenset({type(None), int, float, str, bool, bytes, torch.dtype, 
 EQUAL_ROWS = "equal rows"
 #: Lists of plain values per row that really differ from row to row.
 ROW_LISTS = re.compile(r"^(txt_seq_lens|seq_lens)")
+#: Vectors that tell a model how long each row's text is, as a mask would.
+LENGTH_NAMES = re.compile(r"_(lens|lengths)$")
 #: Arguments that the method is known not to use.
 UNUSED = {("AutoencoderKL", "decode"): ("generator",)}
 
@@ -288,13 +290,16 @@ def _override(leaf: Leaf, roles: Mapping[Path, Role]) -> Leaf:
 
 
 def _with_masks(leaves: list[Leaf], names: set[str], rows: int) -> list[Leaf]:
-    """Tie text leaves to their masks. Text whose model takes no mask keeps its exact length as a feature."""
+    """Tie text leaves to their masks. Where a model takes neither a mask nor lengths, the length is a feature."""
     found: dict[Path, Leaf] = {}
     texts = [leaf for leaf in leaves if leaf.role is Role.TEXT]
     by_path = {leaf.path: leaf for leaf in leaves} if texts else {}
+    tells_lengths = any(LENGTH_NAMES.search(str(path[-1])) and by_path[path].role is Role.ROWS for path in by_path)
     for leaf in texts:
         mask_path = next((path for path in _mask_paths(leaf.path) if path[0] in names or path in by_path), None)
         mask = by_path.get(mask_path) if mask_path else None
+        if mask_path is None and tells_lengths:
+            continue
         fits = mask is None or mask.value is None or _is_mask_of(mask.value, leaf.value)
         if mask_path is None or not fits:
             found[leaf.path] = leaf._replace(feature=(leaf.feature, leaf.value.shape[1]))
