@@ -89,14 +89,6 @@ async def page(account: Account, service: Served, query: Annotated[LogQuery, Que
     return _shown(await asyncio.to_thread(read))
 
 
-@router.get("/v1/webhook_deliveries/dead", response_model=DeliveryPage, responses=problems.documented())
-async def dead(account: Account, service: Served) -> Response:
-    """The newest that were given up: the log with `state=given_up`."""
-    wanted = DeliveryFilter(state=DeliveryState.GIVEN_UP)
-    found, _ = await asyncio.to_thread(service.store.deliveries, account, wanted, limit=100)
-    return _shown(DeliveryPage(deliveries=found))
-
-
 @router.get(
     "/v1/webhook_deliveries/{delivery_id}", response_model=DeliveryDetail, responses=problems.documented(404)
 )

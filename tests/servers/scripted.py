@@ -54,7 +54,11 @@ def scripted(answer: Callable[[Request], Answer], port: int = 0) -> Iterator[str
                 self.close_connection = True
                 return
             headers = {name.lower(): value for name, value in self.headers.items()}
-            body = self.rfile.read(int(headers.get("content-length", 0)))
+            announced = int(headers.get("content-length", 0))
+            body = self.rfile.read(announced)
+            if len(body) < announced:
+                self.close_connection = True  # the client was killed in the middle of it
+                return
             self._send(answer(Request(self.command, self.path, headers, body)))
 
         def _send(self, said: Answer) -> None:

@@ -92,7 +92,7 @@ def test_requests_share_forwards_and_come_back_as_spool_files(start: Start, tmp_
     assert len(set(pictures)) == 8
     assert engine.stats.calls == 80
     assert engine.stats.forwards < 80
-    assert not list((tmp_path / "spool").iterdir())
+    assert not any(path.is_file() for path in (tmp_path / "spool").rglob("*"))
 
 
 def test_the_same_prompt_and_seed_give_the_same_picture(start: Start) -> None:
@@ -148,10 +148,12 @@ def test_a_request_of_another_lane_is_not_blamed(start: Start) -> None:
     assert not spared.value.blamed
 
 
-def test_a_killed_process_is_replaced(start: Start) -> None:
+def test_a_killed_process_is_replaced_and_leaves_no_files(start: Start, tmp_path: Path) -> None:
     engine = start(row("launch_ms=5"))
     future = engine.submit(request("r", steps=200))
     assert engine.process_id is not None
+    untold = tmp_path / "spool" / f"engine-{engine.process_id}" / "image-untold.raw"
+    untold.write_bytes(b"pixels")
     os.kill(engine.process_id, signal.SIGKILL)
     with pytest.raises(EngineLost):
         future.result(WAIT_SECONDS)
@@ -159,6 +161,8 @@ def test_a_killed_process_is_replaced(start: Start) -> None:
         engine.submit(request("too early"))
     until_ready(engine)
     engine.submit(request("later")).result(WAIT_SECONDS).discard()
+    assert not untold.exists()
+    assert not any(path.is_file() for path in (tmp_path / "spool").rglob("*"))
 
 
 def test_a_hung_device_loses_its_leases_and_is_killed(start: Start) -> None:

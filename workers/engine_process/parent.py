@@ -26,7 +26,7 @@ from workers.engine_process.recent import RecentBatches
 from workers.engine_process.residency import Action, Budget
 from workers.engine_process.respawning import BACKOFF_SECONDS, OUT_OF_SERVICE, Respawning
 from workers.engine_process.spawning import reap, spawn, watch
-from workers.engine_process.spool import SpoolFile
+from workers.engine_process.spool import SpoolFile, folder_of_process, taken_over
 from workers.engine_process.state import SERVING, EngineStats, ModelState, Pending, Position, budget_seconds, hear
 from workers.registry import ModelRow
 
@@ -56,9 +56,8 @@ class EngineProcess:
         self.merging: dict[str, Any] = {}
         self.recent = RecentBatches()
         self._spool = spool
-        facts: dict[str, Any] = {"spool": str(spool), "caps": caps and str(caps)}
-        facts |= {"budget": asdict(budget or Budget()), "checkpoint_seconds": checkpoint_seconds}
-        self._setup = {"kind": "configure", **facts}
+        facts = {"caps": caps and str(caps), "checkpoint_seconds": checkpoint_seconds}
+        self._setup = {"kind": "configure", "budget": asdict(budget or Budget()), **facts}
         self._on_change = on_change
         self._respawning = Respawning(backoff_seconds)
         self._lock = threading.Lock()
@@ -173,13 +172,15 @@ class EngineProcess:
         with self._lock:
             self._process, self._channel = process, channel
             self._busy_since = time.monotonic()
-        try:
-            with suppress(OSError):  # it died at once; what follows treats both ends alike
-                channel.send({**self._setup, "rows": [state.row.to_json() for state in self.models.values()]})
-                for message in channel.receive():
-                    self._handle(message)
-        finally:
-            self._bury(process, channel)
+        rows = [state.row.to_json() for state in self.models.values()]
+        with folder_of_process(self._spool, process.pid) as folder:
+            try:
+                with suppress(OSError):  # it died at once; what follows treats both ends alike
+                    channel.send({**self._setup, "spool": str(folder), "rows": rows})
+                    for message in taken_over(channel.receive(), self._spool):
+                        self._handle(message)
+            finally:
+                self._bury(process, channel)
 
     def _bury(self, process: subprocess.Popen[bytes], channel: Channel) -> None:
         hung = not self.is_advancing

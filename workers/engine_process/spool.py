@@ -1,12 +1,15 @@
 """Pixels and samples between processes: raw files in a spool folder, described by a few words of JSON.
 
-The receiver removes each file. Never pickle, never shared memory that a container caps.
+An engine process writes into a folder of its own; the receiver of its message takes the files over and removes
+them. Never pickle, never shared memory that a container caps.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from math import prod
 from pathlib import Path
@@ -60,6 +63,27 @@ class SpoolFile:
             return self.read()
         finally:
             self.remove()
+
+
+@contextmanager
+def folder_of_process(spool: Path, process_id: int) -> Iterator[Path]:
+    """Where an engine process writes; what it wrote and did not come to tell goes with it."""
+    folder = spool / f"engine-{process_id}"
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def taken_over(messages: Iterable[dict[str, Any]], spool: Path) -> Iterator[dict[str, Any]]:
+    """Messages of an engine process, the files that they name being moved out of its folder into the spool."""
+    for message in messages:
+        for file in message.get("files", [message["file"]] if "file" in message else []):
+            path = Path(file["path"])
+            with suppress(FileNotFoundError):  # whoever reads it will say so
+                file["path"] = str(path.rename(spool / path.name))
+        yield message
 
 
 def write_spool(

@@ -18,7 +18,7 @@ export default function dead(main, { session }) {
     try {
       const [failed, expired, lost] = await Promise.all([
         get("v1/jobs", { status: "failed", limit: LIMIT }, signal), get("v1/jobs", { status: "expired", limit: LIMIT }, signal),
-        get("v1/webhook_deliveries/dead", {}, signal)]);
+        get("v1/webhook_deliveries", { state: "given_up", limit: LIMIT }, signal)]);
       draw([...failed.jobs, ...expired.jobs], Boolean(failed.cursor || expired.cursor), lost.deliveries);
     } catch (error) {
       if (error.name !== "AbortError") redraw(body, trouble(error));
