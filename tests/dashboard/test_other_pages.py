@@ -137,7 +137,7 @@ def test_webhooks_show_what_was_sent_and_what_waits(pool: Pool, page: Page) -> N
     sent = page.get_by_label("Deliveries").get_by_role("row").filter(has_text="job.succeeded")
     expect(sent).to_contain_text("waiting")
     pool.open(page, "webhooks")
-    page.get_by_label("URL").fill("https://hooks.example.com/jobs")
+    page.get_by_label("URL", exact=True).fill("https://hooks.example.com/jobs")
     page.get_by_role("button", name="Register").click()
     page.get_by_role("button", name="Send a test event").click()
     log = page.get_by_role("group", name="Deliveries")
