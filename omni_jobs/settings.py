@@ -94,6 +94,15 @@ class Settings(BaseSettings):
     prompt_check: str | None = Field(
         None, description="Qualified name of a function that may refuse jobs before they are taken."
     )
+    c2pa_certificate: Path | None = Field(
+        None, description="Certificate chain (PEM) with which workers sign every output's C2PA manifest."
+    )
+    c2pa_key: Path | None = Field(None, description="Private key (PEM, without a password) of that certificate.")
+    c2pa_timestamp_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/]+(/\S*)?$",
+        description="Timestamp service (RFC 3161) for these signatures, so that they outlive the certificate.",
+    )
     max_input_bytes: int = Field(50 * 2**20, ge=1, description="Largest input file.")
     fetch_urls: str = Field(
         "",

@@ -14,7 +14,14 @@ from typing import TypeVar
 
 import structlog
 
-from omni_jobs.errors import InvalidMedia, Misconfigured, OmniJobsError, StorageUnavailable, UploadFailed
+from omni_jobs.errors import (
+    InvalidMedia,
+    Misconfigured,
+    OmniJobsError,
+    StorageUnavailable,
+    Unavailable,
+    UploadFailed,
+)
 from omni_jobs.schemas import Upload
 from omni_jobs.settings import Settings
 from storage import ObjectStore, StorageError, open_store
@@ -99,32 +106,35 @@ def write_output(
     digest = hashlib.sha256(encoded.content).hexdigest()
 
     def put_and_verify() -> None:
-        tell()
         info = objects.put(
             key, encoded.content, content_type=encoded.content_type, metadata=metadata, sha256=digest
         )
         objects.verify(info)
 
     try:
-        persist(put_and_verify, lease, ends)
+        persist(put_and_verify, lease, ends, tell)
     except StorageError as error:
         raise _translated(error) from error
     return digest
 
 
-def persist(act: Callable[[], T], lease: Lease, ends: float | None = None) -> T:
+def persist(
+    act: Callable[[], T], lease: Lease, ends: float | None = None, tell: Callable[[], None] = lambda: None
+) -> T:
     """Do it, again after growing pauses while the error is retryable, the attempt goes on and patience lasts.
 
+    `tell` is called before each try.
     Pauses are drawn at random, so that threads do not come back all at once to a store that has just recovered.
     """
     pause, ends = PAUSES_SECONDS[0], ends or time.monotonic() + PATIENCE_SECONDS
     while True:
+        tell()
         try:
             return act()
-        except StorageError as error:
+        except (StorageError, Unavailable) as error:
             if not error.retryable or lease.stopped.is_set() or time.monotonic() >= ends:
                 raise
-            log.warning("object store: trying again", error=str(error), pause_seconds=pause)
+            log.warning("input or output waits: trying again", error=str(error), pause_seconds=pause)
         lease.stopped.wait(pause * random.uniform(0.5, 1.5))
         pause = min(3 * pause, PAUSES_SECONDS[1])
 

@@ -33,18 +33,18 @@ def store_outputs(service: WorkerService, rendered: RenderedJob) -> list[Artifac
 def store_output(
     service: WorkerService, rendered: RenderedJob, file: SpoolFile, index: int, seed: int
 ) -> Artifact:
-    """One output: encoded with its parameters inside, stored, verified."""
+    """One output: encoded with its parameters inside, signed if the operator wants that, stored, verified."""
     claim, lease, job = rendered.claim, rendered.lease, rendered.claim.request
-    service.uploads.tried(lease)
+    tell = partial(service.uploads.tried, lease)
+    tell()
     # A deterministic job asked twice gives the same file twice.
     owner = None if job.deterministic else claim.job_id
     encoded = media.encode(file, job.output, embedded(job, service.engine.models[job.model], seed, owner))
+    ends = rendered.rendered_at + PATIENCE_SECONDS
+    encoded = objects.persist(partial(service.sign, encoded, job), lease, ends, tell)
     key = f"out/{claim.account}/{claim.job_id}/{claim.attempt}/{index}.{encoded.extension}"
     metadata = {"job": claim.job_id, "attempt": str(claim.attempt), "seed": str(seed)}
-    ends = rendered.rendered_at + PATIENCE_SECONDS
-    digest = objects.write_output(
-        service.objects, key, encoded, metadata, lease, ends, partial(service.uploads.tried, lease)
-    )
+    digest = objects.write_output(service.objects, key, encoded, metadata, lease, ends, tell)
     return Artifact(
         id=artifact_id(claim.job_id, index),
         index=index,

@@ -24,6 +24,7 @@ from omni_jobs.settings import Settings
 from omni_jobs.store import Claim, Ref, connect
 from workers.beside import Beside
 from workers.checkpoint_tally import CheckpointTally
+from workers.credentials import open_signature
 from workers.engine_process import Budget, Replicas
 from workers.enhancing.enhance import open_enhancing
 from workers.finishing import finish, hand_back
@@ -54,10 +55,10 @@ class WorkerService:
         name: str | None = None,
         read_rows: Callable[[], Sequence[ModelRow]] | None = None,
     ) -> None:
-        """Open store and objects, both checked. `read_rows` reads the operator's configuration once more.
+        """Open signature, store and objects, checked. `read_rows` reads the operator's configuration once more.
 
         Raises:
-            Misconfigured, QueueUnavailable, StorageUnavailable: with the remedy.
+            Misconfigured, Unavailable: with the remedy.
         """
         if not rows:
             raise Misconfigured(
@@ -68,6 +69,7 @@ class WorkerService:
         self.settings = settings
         self._read_rows = read_rows or (lambda: rows)
         self.id = name or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
+        self.sign = open_signature(settings)
         self.store = connect(settings)
         self.objects = open_objects(settings)
         self.spool: Path = own_spool(settings.data_dir / "spool")

@@ -46,8 +46,8 @@ def test_an_outage_of_storage_costs_no_attempt_and_no_slot(outage: tuple[Deploym
     for job in jobs:
         deployment.reaches(job, is_uploading)
     deployment.until(lambda: waits(deployment, name) == (6, 0))
-    deployment.until(lambda: deployment.log(name).count("object store: trying again") >= 4)
-    told = next(line for line in deployment.log(name).splitlines() if "object store: trying again" in line)
+    deployment.until(lambda: deployment.log(name).count("trying again") >= 4)
+    told = next(line for line in deployment.log(name).splitlines() if "trying again" in line)
     assert any(job.id in told for job in jobs)
     proxy.set(Mode.PASS)
     for ended in deployment.finished(*jobs):

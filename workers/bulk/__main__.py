@@ -26,6 +26,7 @@ from omni_jobs.logs import configure_logs
 from omni_jobs.schemas import JobRequest, ModelCard
 from omni_jobs.settings import load_settings
 from workers.bulk.renderer import Renderer
+from workers.credentials import open_signature
 from workers.engine_process import EngineProcess
 from workers.engine_process.messages import Channel
 from workers.lora_folder import LoraFolder, open_folder, with_loras
@@ -80,12 +81,13 @@ class Rendering:
     """The models of a run while they are loaded. As a context it gives the renderer."""
 
     def __init__(self, setup: Message, send: Callable[[Message], object]) -> None:
-        """Raises Misconfigured: a model's row is not as it should be."""
+        """Raises Misconfigured or Unavailable: a model's row or a setting of C2PA is not as it should be."""
         self._settings = load_settings()
         configure_logs("console", self._settings.log_level)
         self._setup = setup
         self._send = send
         self._rows = rows_of(setup)
+        self._sign = open_signature(self._settings)
         self._changed = threading.Condition()
         self._renderer: Renderer | None = None
         self._spool = own_spool(self._settings.data_dir / "spool")
@@ -108,6 +110,7 @@ class Rendering:
                 PathTemplate(self._setup["path"]),
                 self._settings,
                 self._spool,
+                self._sign,
                 lambda result: self._send({"kind": "result", "result": result.to_json()}),
                 lambda text: self._send({"kind": "trouble", "text": text}),
             )

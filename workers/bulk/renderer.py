@@ -28,6 +28,7 @@ from omni_jobs.errors import EngineUnavailable, OmniJobsError, Poisoned, Unavail
 from omni_jobs.settings import Settings
 from workers import media
 from workers.bulk.company import Company
+from workers.credentials import Sign
 from workers.engine_process import EngineLost, EngineProcess, Rendered, RenderRequest, RequestDropped
 from workers.inputs import requests_of
 from workers.lora_folder import LoraFolder
@@ -61,6 +62,7 @@ class Renderer:
         paths: PathTemplate,
         settings: Settings,
         spool: Path,
+        sign: Sign,
         tell: Callable[[Result], object],
         tell_trouble: Callable[[str], object],
     ) -> None:
@@ -70,6 +72,7 @@ class Renderer:
         self._paths = paths
         self._settings = settings
         self._spool = spool
+        self._sign = sign
         self._tell = tell
         self._tell_trouble = tell_trouble
         self._troubled = ""
@@ -226,6 +229,7 @@ class Renderer:
         outputs = []
         for index, (seed, file) in enumerate(sorted(numbered, key=lambda item: item[1].kind == "tensors")):
             encoded = media.encode(file, line.request.output, embedded(line.request, state, seed))
+            encoded = self._persist(partial(self._sign, encoded, line.request))
             key = self._paths.key(line, index, encoded.extension)
             self._persist(partial(self._destination.write, key, encoded.content, encoded.content_type))
             digest = hashlib.sha256(encoded.content).hexdigest()
