@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from omni_jobs.schemas import Job
 from tests.e2e.deployment import Deployment
-from tests.workers.certificates import write_identity
+from tests.workers.certificates import Files, write_identity
+from tests.workers.timestamps import timestamps
 
 c2pa = pytest.importorskip("c2pa")
 
@@ -22,9 +24,32 @@ def test_stored_outputs_are_signed(deployment: Deployment, tmp_path: Path) -> No
     deployment.start_worker(c2pa_certificate=files.certificate, c2pa_key=files.key)
     (job,) = deployment.finished(deployment.submit(num_outputs=2, output={"format": "jpeg"}))
     deployment.check(job)
+    assert states(deployment, job, files) == ["Trusted"] * 2
+
+
+def test_nothing_is_stored_unsigned(deployment: Deployment, tmp_path: Path) -> None:
+    """The timestamp service is away for a while: outputs wait, and cost no attempt."""
+    files = write_identity(tmp_path)
+    with timestamps(tmp_path / "timestamps") as service:
+        name = deployment.start_worker(
+            c2pa_certificate=files.certificate, c2pa_key=files.key, c2pa_timestamp_url=service.url
+        )
+        service.is_away = True
+        sent = deployment.submit()
+        deployment.until(lambda: "trying again" in deployment.log(name))
+        assert not deployment.job(sent).is_finished
+        service.is_away = False
+        (job,) = deployment.finished(sent)
+    deployment.check(job)
+    assert (job.attempt, states(deployment, job, files)) == (1, ["Trusted"])
+
+
+def states(deployment: Deployment, job: Job, files: Files) -> list[str]:
+    """What C2PA's reader says of a job's outputs if it trusts the authority."""
     context = c2pa.Context.from_dict({"trust": {"trust_anchors": files.authority}})
-    assert len(job.artifacts) == 2
+    found = []
     for artifact in job.artifacts:
         stored = io.BytesIO(deployment.objects.get(artifact.key))
         with c2pa.Reader(artifact.content_type, stored, context=context) as reader:
-            assert reader.get_validation_state() == "Trusted"
+            found.append(reader.get_validation_state())
+    return found

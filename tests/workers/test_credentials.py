@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from omni_jobs.schemas import JobRequest, OutputOptions
 from omni_jobs.settings import Settings, load_settings
 from tests.workers.certificates import KEYS, Files, write_identity
 from tests.workers.test_media import PARAMETERS, spooled
+from tests.workers.timestamps import timestamps
 from workers.credentials import Sign, open_signature
 from workers.engine_process import write_spool
 from workers.media import Encoded, encode
@@ -228,6 +229,15 @@ def test_a_missing_package_is_named(files: Files, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "c2pa", None)
     with pytest.raises(Misconfigured, match=r"Install omni-jobs\[c2pa\]"):
         opened(files)
+
+
+def test_signatures_bear_the_time_that_a_service_tells(tmp_path: Path, files: Files) -> None:
+    with timestamps(tmp_path / "timestamps") as service:
+        signed = opened(files, c2pa_timestamp_url=service.url)(png(tmp_path), GENERATION)
+    state, manifest = read(signed, files)
+    assert state == "Trusted"
+    told = datetime.fromisoformat(manifest["signature_info"]["time"])
+    assert abs(datetime.now(UTC) - told) < timedelta(hours=1)
 
 
 def test_a_timestamp_service_that_does_not_answer_is_named(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
