@@ -123,8 +123,8 @@ def persist(
 ) -> T:
     """Do it, again after growing pauses while the error is retryable, the attempt goes on and patience lasts.
 
-    `tell` is called before each try.
-    Pauses are drawn at random, so that threads do not come back all at once to a store that has just recovered.
+    `tell` is called before each try. Pauses are drawn at random, so that threads do not come back all at once to a
+    store that has just recovered.
     """
     pause, ends = PAUSES_SECONDS[0], ends or time.monotonic() + PATIENCE_SECONDS
     while True:

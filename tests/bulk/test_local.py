@@ -15,6 +15,7 @@ from omni_jobs.redis_server import free_port
 from tests.bulk.conftest import Bulk, commands, facts, finished, foxes, manifest, rows, until_rows
 from tests.e2e.deployment import Deployment
 from tests.servers.processes import environment
+from tests.workers.certificates import validated, write_identity
 from workers.bulk.company import ALONE_AFTER_CRASHES, Company
 
 SOURCE = "sim=simulated?launch_ms=4&fail_on=fail&crash_on=poison"
@@ -49,6 +50,16 @@ def test_both_ways_give_the_same_results(local: Local, bulk: Bulk, service: Depl
     for row in rows(here):
         for output in row.get("outputs", []):
             assert (here / output["key"]).read_bytes() == (there / output["key"]).read_bytes()
+
+
+def test_outputs_are_signed_if_the_operator_has_a_certificate(tmp_path: Path) -> None:
+    files, out = write_identity(tmp_path), tmp_path / "out"
+    settings = {"c2pa_certificate": files.certificate, "c2pa_key": files.key, "data_dir": tmp_path / "data"}
+    path = manifest(tmp_path, *foxes(2))
+    with commands(environment(settings)) as begin:
+        finished(begin("run", path, "--out", out, "--local", "--source", SOURCE))
+    pictures = [(out / output["key"]).read_bytes() for row in rows(out) for output in row["outputs"]]
+    assert [validated("image/png", picture, files) for picture in pictures] == ["Trusted"] * 2
 
 
 @pytest.mark.slow

@@ -17,17 +17,15 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from PIL import Image
 
 from omni_jobs import __version__
-from omni_jobs.errors import Misconfigured, Unavailable
+from omni_jobs.errors import Misconfigured, Unavailable, UploadFailed
 from omni_jobs.schemas import JobRequest, OutputOptions
 from omni_jobs.settings import Settings, load_settings
-from tests.workers.certificates import KEYS, Files, write_identity
+from tests.workers.certificates import KEYS, Files, reader, write_identity
 from tests.workers.test_media import PARAMETERS, spooled
 from tests.workers.timestamps import timestamps
 from workers.credentials import Sign, open_signature
 from workers.engine_process import write_spool
 from workers.media import Encoded, encode
-
-c2pa = pytest.importorskip("c2pa")
 
 GENERATION = JobRequest(model="tiny", prompt="a füchslein")
 EDIT = JobRequest(model="tiny", prompt="a füchslein", task="edit", images=("upl_1",))
@@ -44,10 +42,9 @@ def opened(files: Files, **settings: Any) -> Sign:
 
 
 def read(encoded: Encoded, files: Files) -> tuple[str, dict[str, Any]]:
-    """What C2PA's own reader says of a file if it trusts the authority: the state, and the manifest."""
-    context = c2pa.Context.from_dict({"trust": {"trust_anchors": files.authority}})
-    with c2pa.Reader(encoded.content_type, io.BytesIO(encoded.content), context=context) as reader:
-        return reader.get_validation_state(), reader.get_active_manifest()
+    """What C2PA's own reader says of a file: the state, and the manifest."""
+    with reader(encoded.content_type, encoded.content, files) as found:
+        return found.get_validation_state(), found.get_active_manifest()
 
 
 def actions(manifest: dict[str, Any]) -> list[dict[str, Any]]:
@@ -153,6 +150,11 @@ def test_threads_sign_at_the_same_time(tmp_path: Path, files: Files) -> None:
         signed = list(threads.map(lambda _: sign(encoded, GENERATION), range(24)))
     assert {read(one, files)[0] for one in signed} == {"Trusted"}
     assert len({one.content for one in signed}) == 24
+
+
+def test_a_file_that_cannot_carry_a_signature_fails_at_once(files: Files) -> None:
+    with pytest.raises(UploadFailed, match="cannot be signed"):
+        opened(files)(Encoded(b"no picture", "image/png", "png"), GENERATION)
 
 
 def test_without_settings_files_stay_as_they_are(tmp_path: Path) -> None:

@@ -14,13 +14,13 @@ from typing import Any
 
 from PIL import Image
 
-from omni_jobs.errors import Misconfigured, Unavailable
+from omni_jobs.errors import Misconfigured, Unavailable, UploadFailed
 from omni_jobs.schemas import JobRequest
 from omni_jobs.settings import Settings
 from workers.credentials.manifest import manifest_of
 from workers.media import Encoded
 
-#: A finished file of a job, as it is to be stored. Called from several threads at a time; raises Unavailable.
+#: A finished file of a job, as it is to be stored. Several threads call it at a time; raises as `Signature` does.
 Sign = Callable[[Encoded, JobRequest], Encoded]
 #: Formats that cannot carry a manifest: they are stored as they are.
 UNSIGNED = frozenset({"application/safetensors"})
@@ -48,7 +48,7 @@ def open_signature(settings: Settings) -> Sign:
     signature = _opened(certificate, key, None)
     try:
         signature(*_sample())
-    except Unavailable as error:
+    except (Unavailable, UploadFailed) as error:
         raise Misconfigured(
             f"OMNI_C2PA_CERTIFICATE: nothing can be signed with {certificate}: {error.message}.",
             field="c2pa_certificate",
@@ -80,15 +80,21 @@ class Signature:
         self._context = c2pa.Context.from_dict(OPTIONS)
 
     def __call__(self, encoded: Encoded, job: JobRequest) -> Encoded:
-        """The same file with a manifest. Raises Unavailable: it cannot be signed now."""
+        """The same file with a manifest.
+
+        Raises:
+            Unavailable: nothing can be signed now. UploadFailed: this file cannot be.
+        """
         if encoded.content_type in UNSIGNED:
             return encoded
         signed = io.BytesIO()
         try:
             with self._c2pa.Builder(manifest_of(job), context=self._context) as builder:
                 builder.sign(self._signer, encoded.content_type, io.BytesIO(encoded.content), signed)
-        except self._c2pa.C2paError as error:
+        except self._c2pa.C2paError.Signature as error:
             raise Unavailable(f"C2PA: {error}") from error
+        except self._c2pa.C2paError as error:
+            raise UploadFailed(f"The output cannot be signed. C2PA: {error}") from error
         return replace(encoded, content=signed.getvalue())
 
 
