@@ -27,9 +27,9 @@ class OmniDiffusionConfig:
     `acceleration` holds what workers/acceleration/options.py lists. `parallel_config` says how the model is spread
     over `num_gpus` devices, which follow from it if left out (see workers/parallel/degrees.py).
     `worker_extension_cls`, a class or its qualified name, adds methods to the worker of each device.
-    `distributed_executor_backend` is "uni", "mp", "vllm-omni", "simulated", a class, or a class's qualified name;
-    `None` picks "uni" for one device and "mp" above. `caps` is "measured" or "fixed(n)"; what is measured is kept
-    in `caps_file`, if given. `offline` favours throughput over the wait of any single request (see Batcher).
+    `distributed_executor_backend` is "uni", "mp", "ray", "vllm-omni", "simulated", a class, or a class's qualified
+    name; `None` picks "uni" for one device and "mp" above. `caps` is "measured" or "fixed(n)"; what is measured is
+    kept in `caps_file`, if given. `offline` favours throughput over the wait of any single request (see Batcher).
     `checkpoint_seconds` of device time lie between two checkpoints of a resumable request; 0 makes none.
     With `lora_folder` the model must be able to have adapters; `lora_cache_bytes` bounds those that are loaded and
     not in use.

@@ -17,6 +17,7 @@ BACKENDS = {
     "uni": "workers.executors.uni.UniProcDiffusionExecutor",
     "mp": "workers.executors.multiproc.MultiProcDiffusionExecutor",
     "external_launcher": "workers.executors.external.ExternalLauncherExecutor",
+    "ray": "workers.executors.ray_group.RayDiffusionExecutor",
     "vllm-omni": "workers.executors.vllm_omni.VllmOmniExecutor",
     "simulated": "workers.executors.simulated.SimulatedExecutor",
 }

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from omni_jobs.errors import EngineUnavailable, Misconfigured
 from workers.executors.multiproc import MultiProcDiffusionExecutor
-from workers.executors.ranks import BackgroundResources, Rank
+from workers.executors.ranks import BackgroundResources
+from workers.executors.socket_rank import SocketRank
 
 
 class ExternalLauncherExecutor(MultiProcDiffusionExecutor):
@@ -25,13 +26,14 @@ class ExternalLauncherExecutor(MultiProcDiffusionExecutor):
                 remedy="Name the folder in which the ranks listen.",
             )
         folder = Path(self._options.ranks_folder).absolute()
-        ranks: list[Rank] = []
+        ranks: list[SocketRank] = []
         try:
             for number in range(self.od_config.ranks):
-                ranks.append(Rank(number, connection_to(socket_of(folder, number))))  # noqa: PERF401  those made count
+                connection = connection_to(socket_of(folder, number))
+                ranks.append(SocketRank(number, connection))
         except EngineUnavailable:
             for rank in ranks:
-                rank.connection.close()
+                rank.close()
             raise
         return BackgroundResources(ranks), "env://"
 

@@ -15,11 +15,14 @@ class GroupOptions:
     """The longest waits, in seconds, for a reply and for the model to load.
 
     `ranks_folder` is where ranks that somebody else started listen; only `external_launcher` has one.
+    `ray_address` and `ray_placement` (a strategy of Ray's placement groups) are for `ray` alone.
     """
 
     reply_seconds: float = 600.0
     ready_seconds: float = 3600.0
     ranks_folder: str | None = None
+    ray_address: str | None = None
+    ray_placement: str = "PACK"
 
     @classmethod
     def read(cls, options: Mapping[str, Any]) -> GroupOptions:
@@ -48,9 +51,13 @@ def _is_time(value: Any) -> bool:
     return isinstance(value, int | float) and value > 0
 
 
+PLACEMENTS = ("PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD")
+
 #: By name: what it must be, and whether a value is that.
 OPTIONS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "reply_seconds": ("a number of seconds", _is_time),
     "ready_seconds": ("a number of seconds", _is_time),
     "ranks_folder": ("the path of a folder", lambda value: isinstance(value, str)),
+    "ray_address": ("the address of a Ray cluster", lambda value: isinstance(value, str)),
+    "ray_placement": (f"one of {', '.join(PLACEMENTS)}", lambda value: value in PLACEMENTS),
 }

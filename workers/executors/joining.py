@@ -10,6 +10,9 @@ import torch.distributed as dist
 
 from workers.stepping.lockstep import ALONE, GroupLockstep, Lockstep
 
+#: How a rendezvous begins that ranks of several machines cannot have.
+ONE_MACHINE = ("file:", "tcp://127.0.0.1:")
+
 
 def join(rank: int, ranks: int, local_rank: int, rendezvous: str, reply_seconds: float) -> Lockstep:
     """Take this rank's device and meet the others at `rendezvous` (an `init_method` of torch.distributed).
@@ -20,8 +23,8 @@ def join(rank: int, ranks: int, local_rank: int, rendezvous: str, reply_seconds:
         torch.cuda.set_device(local_rank)
     if ranks == 1:
         return ALONE
-    if rendezvous.startswith("file:"):
-        # One machine. The host's name may resolve to an address that its own processes cannot reach.
+    if rendezvous.startswith(ONE_MACHINE):
+        # The host's name may resolve to an address that its own processes cannot reach.
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     patience = timedelta(seconds=reply_seconds)
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"

@@ -25,7 +25,8 @@ from workers.engine.executor import DeviceOutOfMemory, DiffusionExecutor
 from workers.engine.request import OmniDiffusionRequest
 from workers.executors.answering import settle
 from workers.executors.group_options import GroupOptions
-from workers.executors.ranks import BackgroundResources, Rank, RankGroup
+from workers.executors.ranks import BackgroundResources, RankGroup
+from workers.executors.socket_rank import SocketRank
 from workers.executors.wire import Reply
 from workers.executors.worker_proc import Place
 from workers.stepping.cache_config import is_hooked
@@ -55,10 +56,15 @@ class MultiProcDiffusionExecutor(DiffusionExecutor):
         ranks = [spawn(number, self.rank_module) for number in range(self.od_config.ranks)]
         return BackgroundResources(ranks, folder), (Path(folder.name) / "rendezvous").as_uri()
 
+    def _local_rank(self, rank: int) -> int:
+        """Which of the devices that it sees is this rank's."""
+        return rank
+
     def _start(self, config: OmniDiffusionConfig, rendezvous: str) -> None:
         ranks, seed, limit = len(self._group), new_seed(), self._options.reply_seconds
         places = [
-            Place(rank, ranks, rank, rendezvous, seed, limit, config, tuple(sys.path)) for rank in range(ranks)
+            Place(rank, ranks, self._local_rank(rank), rendezvous, seed, limit, config, tuple(sys.path))
+            for rank in range(ranks)
         ]
         self._group.start(places, self._options.ready_seconds)
 
@@ -146,14 +152,14 @@ def new_seed() -> int:
     return secrets.randbits(31)
 
 
-def spawn(number: int, module: str) -> Rank:
+def spawn(number: int, module: str) -> SocketRank:
     """A fresh process for a rank: not forked, since CUDA does not survive that, and not by `multiprocessing`,
     which would run the caller's main module again and keep semaphores in shared memory."""
     ours, theirs = socket.socketpair()
     command = [sys.executable, "-m", module, str(theirs.fileno())]
     with theirs:
         process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
-    return Rank(number, ours, process)
+    return SocketRank(number, ours, process)
 
 
 def portable_config(od_config: OmniDiffusionConfig) -> OmniDiffusionConfig:

@@ -7,22 +7,17 @@ must be released and knows no executor, so that `weakref.finalize` can release i
 from __future__ import annotations
 
 import itertools
-import socket
-import struct
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from queue import Empty, SimpleQueue
-from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
 from omni_jobs.errors import EngineUnavailable
-from workers.executors.wire import READY, Call, Reply, messages, packed
+from workers.executors.wire import READY, Call, Reply, packed
 
 log = structlog.get_logger(__name__)
 
@@ -30,43 +25,46 @@ log = structlog.get_logger(__name__)
 CLOSE_SECONDS = 1.0
 
 
-@dataclass
-class Rank:
-    """One rank: a connection to it, and its process if we started it."""
+class Rank(ABC):
+    """One rank: how to speak to it, and how to end it if we started it."""
 
     number: int
-    connection: socket.socket
-    process: subprocess.Popen[bytes] | None = None
 
-    def __str__(self) -> str:
-        return f"rank {self.number}" + (f" (process {self.process.pid})" if self.process else "")
+    @abstractmethod
+    def send(self, data: bytes, seconds: float) -> None:
+        """Give it a packed message; OSError if it takes none within this time."""
 
+    @abstractmethod
+    def replies(self) -> Iterator[Any]:
+        """What it says, until it is gone."""
+
+    @abstractmethod
     def hang_up(self) -> None:
-        """Close the connection; a rank that we started ends when it sees that."""
-        with suppress(OSError):
-            self.connection.shutdown(socket.SHUT_RDWR)
+        """Have it end, if we started it, without waiting for that."""
 
+    @abstractmethod
     def end(self, patience: float) -> str:
-        """Wait for the process, or kill it; how it ended, in words."""
-        self.hang_up()
-        if self.process is None:
-            return "closed its connection"
-        try:
-            status = self.process.wait(patience)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            status = self.process.wait()
-        return f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
+        """Wait so many seconds for the end of what we started, or kill it; how it ended, in words."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free what is held here; the rank has ended or is let go."""
+
+
+class Cleanable(Protocol):
+    """What a group keeps as long as it has ranks: a folder, a share of a cluster."""
+
+    def cleanup(self) -> None: ...
 
 
 class BackgroundResources:
     """Connections, processes and reader threads of one group; released together, whatever happened before."""
 
-    def __init__(self, ranks: Sequence[Rank], folder: TemporaryDirectory[str] | None = None) -> None:
+    def __init__(self, ranks: Sequence[Rank], kept: Cleanable | None = None) -> None:
         self.ranks = ranks
         self.replies: SimpleQueue[Reply | None] = SimpleQueue()
         self.failure: str | None = None
-        self._folder = folder
+        self._kept = kept
         self._callbacks: list[Callable[[], None]] = []
         self._lock = threading.Lock()
         self._is_closed = False
@@ -113,12 +111,12 @@ class BackgroundResources:
             rank.end(max(0.0, ends_at - time.monotonic()))
             if reader is not threading.current_thread():
                 reader.join()
-            rank.connection.close()
-        if self._folder is not None:
-            self._folder.cleanup()
+            rank.close()
+        if self._kept is not None:
+            self._kept.cleanup()
 
     def _read(self, rank: Rank) -> None:
-        for reply in messages(rank.connection):
+        for reply in rank.replies():
             self.replies.put(reply)
         if self.failure is None:
             self.fail(f"{rank} {rank.end(CLOSE_SECONDS)}")
@@ -131,9 +129,6 @@ class RankGroup:
         self.resources = resources
         self._reply_seconds = reply_seconds
         self._numbers = itertools.count(1)
-        limit = struct.pack("ll", int(reply_seconds), int(reply_seconds % 1 * 1e6))
-        for rank in resources.ranks:
-            rank.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
     def __len__(self) -> int:
         return len(self.resources.ranks)
@@ -191,7 +186,7 @@ class RankGroup:
 
     def _send(self, rank: Rank, data: bytes) -> None:
         try:
-            rank.connection.sendall(data)
+            rank.send(data, self._reply_seconds)
         except OSError as error:
             self.resources.fail(f"{rank} takes no message: {error}")
             self.check_health()

@@ -71,6 +71,11 @@ def packed(message: Any) -> bytes:
     return buffer.getvalue()
 
 
+def unpacked(data: bytes) -> Any:
+    """The message that was packed."""
+    return pickle.loads(memoryview(data)[_LENGTH.size :])
+
+
 def messages(connection: socket.socket) -> Iterator[Any]:
     """Messages until the other side closes or dies; one cut short by its death is dropped."""
     with connection.makefile("rb") as stream:

@@ -1,6 +1,6 @@
 """The life of a rank: load, say so, answer calls in order until the executor is gone. Needs no torch itself.
 
-`rank_process` and `external_rank` run it, with a function that makes the worker of a place.
+`rank_process`, `external_rank` and `ray_actor` run it, with a function that makes the worker of a place.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
@@ -34,6 +34,18 @@ class Place:
     search_path: tuple[str, ...]
 
 
+def life(place: Place, make_worker: Callable[[Place], Answers], calls: Iterable[Any]) -> Iterator[Reply]:
+    """What a rank says: that it is loaded, or why it is not and no more; then an answer to each call, in order."""
+    try:
+        worker = make_worker(place)
+    except Exception as error:  # noqa: BLE001 - whatever a model does while it loads is its executor's to tell
+        yield Reply(place.rank, READY, error=portable(error))
+        return
+    yield Reply(place.rank, READY)
+    for call in calls:
+        yield answer(worker, call, place.rank)
+
+
 class WorkerProc:
     """One rank: its place, its worker, and its executor at the other end of `connection`."""
 
@@ -42,19 +54,10 @@ class WorkerProc:
         self._connection = connection
         self._make_worker = make_worker
 
-    def serve(self, calls: Iterator[Any]) -> None:
+    def serve(self, calls: Iterable[Any]) -> None:
         """Load, say so, and answer calls in order until there are no more."""
-        try:
-            worker = self._make_worker(self._place)
-        except Exception as error:  # noqa: BLE001 - whatever a model does while it loads is its executor's to tell
-            self._say(Reply(self._place.rank, READY, error=portable(error)))
-            return
-        self._say(Reply(self._place.rank, READY))
-        for call in calls:
-            self._say(answer(worker, call, self._place.rank))
-
-    def _say(self, reply: Reply) -> None:
-        self._connection.sendall(packed(reply))
+        for reply in life(self._place, self._make_worker, calls):
+            self._connection.sendall(packed(reply))
 
     @classmethod
     def worker_main(cls, descriptor: int, make_worker: Callable[[Place], Answers]) -> int:
