@@ -209,7 +209,7 @@ def test_executors_are_chosen_by_number_class_or_name() -> None:
     named = "tests.executors.light_executor.LightExecutor"
     assert chosen(distributed_executor_backend=named) is LightExecutor
     for wrong in (
-        "ray",
+        "dask",
         f"{named}s",
         LightWorker,
         "tests.executors.test_ranks.LightWorker",
