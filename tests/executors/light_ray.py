@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+
+from workers.engine import OmniDiffusionConfig
 from workers.executors.ray_group import RayDiffusionExecutor
 
 
@@ -9,3 +12,11 @@ class LightRayExecutor(RayDiffusionExecutor):
     """Its actors load in no time."""
 
     make_worker = "tests.executors.light_rank.LightWorker"
+
+
+if __name__ == "__main__":
+    executor = LightRayExecutor(
+        OmniDiffusionConfig(model="light", num_gpus=2, executor_options={"ray_address": sys.argv[1]})
+    )
+    sys.stdout.write(f"{len(executor.collective_rpc('facts'))}\n")
+    executor.shutdown()

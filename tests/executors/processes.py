@@ -19,6 +19,12 @@ def children(parent: int | None = None) -> set[int]:
     return found
 
 
+def descendants(parent: int | None = None) -> set[int]:
+    """The same with their own children, and so on."""
+    found = children(parent)
+    return found.union(*(descendants(child) for child in found))
+
+
 def shared_memory() -> set[str]:
     """Names of the shared memory segments of this machine that a torch or Python process may have made."""
     return {path.name for path in Path("/dev/shm").iterdir() if path.name.startswith(("torch_", "psm_", "sem."))}

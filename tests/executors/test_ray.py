@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
 import sys
+import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +18,9 @@ import pytest
 import torch
 
 from omni_jobs.errors import EngineUnavailable, ExecutionFailed, Misconfigured
-from tests.executors.processes import children, shared_memory
+from tests.executors.processes import children, descendants, shared_memory
 from tests.stepping.custom import ModuleContract
+from tests.workers.test_engine_process import Signal
 from workers import Omni
 from workers.engine import (
     DiffusionEngine,
@@ -24,11 +29,14 @@ from workers.engine import (
     OmniDiffusionRequest,
     OmniDiffusionSamplingParams,
 )
+from workers.engine_process import EngineLost, EngineProcess, RenderRequest
 from workers.executors.ray_actor import Whereabouts
 from workers.executors.ray_group import RayDiffusionExecutor, rendezvous
 from workers.prompts import read_prompts
+from workers.registry import ModelRow
 
 WAIT_SECONDS = 120
+LIGHT = "tests.executors.light_ray.LightRayExecutor"
 
 
 @pytest.fixture
@@ -49,7 +57,7 @@ def connect(model: str = "light", **options: Any) -> DiffusionEngine:
         model=model,
         num_gpus=2,
         caps="fixed(8)",
-        distributed_executor_backend="tests.executors.light_ray.LightRayExecutor",
+        distributed_executor_backend=LIGHT,
         executor_options=options,
     )
     return DiffusionEngine(config)
@@ -130,8 +138,18 @@ def test_ranks_are_actors_that_end_with_their_executor(nothing_left: None) -> No
     other.check_health()
     engine.close()
     assert len(processes(other)) == 2
+    started = descendants()
     other.close()
     other.close()
+    assert_gone(started)
+
+
+def assert_gone(processes: set[int]) -> None:
+    """Ray's last helpers end by themselves once they see that the others have."""
+    ends = time.monotonic() + WAIT_SECONDS
+    while left := [process for process in processes if Path(f"/proc/{process}").exists()]:
+        assert time.monotonic() < ends, f"processes {left} are left"
+        time.sleep(0.05)
 
 
 def a_kill_is_noticed(engine: DiffusionEngine, victim: int) -> None:
@@ -158,3 +176,48 @@ def test_two_ranks_draw_what_one_process_draws(nothing_left: None) -> None:
         torch.testing.assert_close(result.images[0], alone, rtol=1e-4, atol=1e-5)
     assert omni.stats.forwards < omni.stats.calls
     omni.close()
+
+
+@pytest.mark.slow
+def test_a_connection_and_a_cluster_of_somebody_else_stay(nothing_left: None) -> None:
+    import ray
+
+    folder = tempfile.mkdtemp(prefix="omni-ray-")  # short enough for the paths of Ray's sockets
+    context = ray.init(
+        address="local", num_cpus=4, include_dashboard=False, object_store_memory=80 * 2**20, _temp_dir=folder
+    )
+    try:
+        engine = connect()
+        ranks = processes(engine)
+        engine.close()
+        assert ray.is_initialized()
+        assert_gone(set(ranks))
+        command = [sys.executable, "-m", "tests.executors.light_ray", context.address_info["gcs_address"]]
+        other = subprocess.run(command, capture_output=True, text=True, check=True, timeout=WAIT_SECONDS)
+        assert other.stdout.split()[-1] == "2"
+        assert len(ray.nodes()) == 1
+        assert ray.nodes()[0]["Alive"]
+    finally:
+        ray.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.slow
+def test_a_worker_hands_its_jobs_back_and_the_group_comes_back(nothing_left: None, tmp_path: Path) -> None:
+    changed = Signal()
+    row = ModelRow("light", "light", executor=LIGHT, num_gpus=2)
+    engine = EngineProcess([row], tmp_path / "spool", changed, backoff_seconds=(0.01, 0.05))
+    engine.start()
+    try:
+        changed.wait_for(lambda: engine.ready_models == ("light",), WAIT_SECONDS)
+        started = descendants()
+        with pytest.raises(EngineLost) as caught:
+            engine.submit(RenderRequest("poison", "light", "die on 1")).result(WAIT_SECONDS)
+        assert caught.value.blamed
+        changed.wait_for(lambda: engine.ready_models == ("light",), WAIT_SECONDS)
+        engine.submit(RenderRequest("drawn", "light", "draw")).result(WAIT_SECONDS).discard()
+        assert engine.restarts == 1
+        started |= descendants()
+    finally:
+        engine.close()
+    assert_gone(started)

@@ -6,7 +6,6 @@ Replies are one stream that lasts as long as the actor, so its death is noticed 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from textwrap import shorten
 from typing import Any
 
 import ray
@@ -15,9 +14,6 @@ from ray.exceptions import RayError
 from workers.executors.ranks import Rank
 from workers.executors.ray_actor import Whereabouts
 from workers.executors.wire import unpacked
-
-#: Of Ray's account of a death, which goes on with general advice.
-REASON_CHARACTERS = 240
 
 
 class RayRank(Rank):
@@ -36,6 +32,8 @@ class RayRank(Rank):
 
     def send(self, data: bytes, seconds: float) -> None:
         """Waits until the message before was taken: actors with several threads promise no order."""
+        if not ray.is_initialized():
+            raise ConnectionError("the connection to Ray was ended")
         try:
             if self._taken is not None:
                 ray.get(self._taken, timeout=seconds)
@@ -51,7 +49,8 @@ class RayRank(Rank):
             self._ending = f"was lost: {_in_words(error)}"
 
     def hang_up(self) -> None:
-        ray.kill(self._actor)
+        if ray.is_initialized():  # else the actor ended with the connection, and asking Ray would make another
+            ray.kill(self._actor)
 
     def end(self, patience: float) -> str:
         """Ray kills at once; that it is done shows at the end of the replies."""
@@ -63,5 +62,5 @@ class RayRank(Rank):
 
 
 def _in_words(error: RayError) -> str:
-    """The last line of Ray's account, where the reason is."""
-    return shorten(str(error).splitlines()[-1], REASON_CHARACTERS)
+    """The reason, which is in the last line of Ray's account, without the general advice that follows it."""
+    return (str(error) or type(error).__name__).splitlines()[-1].partition(" Some common causes")[0].rstrip(".")

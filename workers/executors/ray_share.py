@@ -61,9 +61,11 @@ class Share:
 
     def cleanup(self) -> None:
         """End the actors and leave the cluster."""
-        if self._group is not None:
-            ray.util.remove_placement_group(self._group)
-        ray_cluster.leave()
+        try:
+            if self._group is not None and ray.is_initialized():
+                ray.util.remove_placement_group(self._group)
+        finally:
+            ray_cluster.leave()
 
 
 def resource_of(device: str | None, count: int, cluster: Mapping[str, float]) -> str:
