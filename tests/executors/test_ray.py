@@ -194,7 +194,10 @@ def test_a_connection_and_a_cluster_of_somebody_else_stay(nothing_left: None) ->
         assert_gone(set(ranks))
         command = [sys.executable, "-m", "tests.executors.light_ray", context.address_info["gcs_address"]]
         other = subprocess.run(command, capture_output=True, text=True, check=True, timeout=WAIT_SECONDS)
-        assert other.stdout.split()[-1] == "2"
+        ranks = [int(process) for process in other.stdout.split()]
+        assert len(ranks) == 2
+        assert_gone(set(ranks))
+        assert "Traceback" not in other.stderr
         assert len(ray.nodes()) == 1
         assert ray.nodes()[0]["Alive"]
     finally:
