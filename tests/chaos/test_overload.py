@@ -10,7 +10,7 @@ import pytest
 from tests.chaos.overload import ADMITTED, SLACK_BYTES, broken
 from tests.chaos.report import RUNS
 
-KEPT: dict[str, Any] = json.loads((RUNS / "overload-0.5.json").read_text())
+KEPT: dict[str, Any] = json.loads((RUNS / "overload-5.json").read_text())
 
 
 def test_a_kept_run_broke_nothing() -> None:

@@ -37,9 +37,17 @@ def run(data: Path, *arguments: str, **settings: str) -> subprocess.CompletedPro
     ("arguments", "settings", "status", "words"),
     [
         (["up"], {}, 78, "No model is given"),
-        (["up", "--port", "0", "--model", "a"], {}, 78, "NAME=SOURCE"),
-        (["up", "--port", "0", "--model", "a=./nowhere"], {}, 78, "model_index.json"),
-        (["up", "--port", "0", "--model", "a=simulated", "--caps", "many"], {}, 78, "fixed(8)"),
+        pytest.param(["up", "--port", "0", "--model", "a"], {}, 78, "NAME=SOURCE", marks=pytest.mark.slow),
+        pytest.param(
+            ["up", "--port", "0", "--model", "a=./nowhere"], {}, 78, "model_index.json", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            ["up", "--port", "0", "--model", "a=simulated", "--caps", "many"],
+            {},
+            78,
+            "fixed(8)",
+            marks=pytest.mark.slow,
+        ),
         (["up", "--port", "0", "--model", "a=simulated"], {"OMNI_SLOTZ": "3"}, 78, "OMNI_SLOTS"),
         (["up", "--port", "0", "--model", "a=simulated"], NO_STORAGE, 69, "storage"),
         (
