@@ -7,14 +7,14 @@ from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from starlette.responses import JSONResponse, Response
 
 from omni_jobs.api import problems
 from omni_jobs.api.service import Operator, Served
 from omni_jobs.names import ACCOUNT_PATTERN
 from omni_jobs.schemas.access import ApiKey, Scope
-from omni_jobs.schemas.job import Strict
+from omni_jobs.schemas.job import Strict, no_text
 from omni_jobs.schemas.record import Record
 from omni_jobs.store.keyring import DEFAULT_SCOPES
 
@@ -37,7 +37,7 @@ class NewKey(Strict):
     account: Annotated[str, Field(pattern=ACCOUNT_PATTERN.pattern)]
     name: Annotated[str, Field(max_length=100, pattern=r"^[ -~]*$")] = ""
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=len(Scope))] = DEFAULT_SCOPES
-    lifetime_seconds: Annotated[int, Field(strict=True, ge=1, le=LONGEST_SECONDS)] | None = None
+    lifetime_seconds: Annotated[int, Field(ge=1, le=LONGEST_SECONDS), BeforeValidator(no_text)] | None = None
 
 
 class IssuedKey(Record):

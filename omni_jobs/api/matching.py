@@ -20,7 +20,7 @@ from omni_jobs.api.jobs import cursor_sought, retried
 from omni_jobs.api.service import Account, Served, Service
 from omni_jobs.errors import OmniJobsError, QuotaExceeded, Unavailable
 from omni_jobs.schemas import Job, Status
-from omni_jobs.schemas.job import Strict
+from omni_jobs.schemas.job import Strict, Whole
 from omni_jobs.schemas.record import Record
 from omni_jobs.store.listing import cursor_after
 
@@ -38,7 +38,7 @@ class Matching(Strict):
     tag: Word | None = None
     error_code: Word | None = None
     cursor: Annotated[str, StringConstraints(max_length=400)] | None = None
-    limit: int = Field(100, ge=1, le=MOST)
+    limit: Whole = Field(100, ge=1, le=MOST)
 
 
 class Open(Matching):

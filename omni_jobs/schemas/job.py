@@ -61,7 +61,8 @@ def _no_number(given: Any) -> Any:
     return given
 
 
-def _whole(given: Any) -> Any:
+def no_text(given: Any) -> Any:
+    """Refuse text and truth values where JSON has a number. Raises ValueError."""
     if isinstance(given, bool | str | bytes):
         raise ValueError(f"{given!r} is no number.")
     return given
@@ -77,7 +78,7 @@ def _utc(moment: datetime) -> datetime:
 #: A moment; one without a zone is read as UTC.
 Moment = Annotated[datetime, BeforeValidator(_no_number), AfterValidator(_utc)]
 #: An integer as JSON has it: no text, no truth value.
-Whole = Annotated[int, BeforeValidator(_whole)]
+Whole = Annotated[int, BeforeValidator(no_text)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
