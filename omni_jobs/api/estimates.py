@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from omni_jobs.costs import expected_seconds
 from omni_jobs.errors import UnknownModel
-from omni_jobs.schemas import Job, JobRequest, ModelCard, Status, Waiting, WorkerInfo
+from omni_jobs.schemas import Job, JobFilter, JobRequest, ModelCard, Status, Waiting, WorkerInfo
 from omni_jobs.store import JobStore
 
 #: How many finished jobs are looked at, and how long what they say is kept.
@@ -92,7 +92,8 @@ class Estimates:
             known = self._paces.get(place)
         if known is not None and now - known[0] < MEMORY_SECONDS:
             return known[1]
-        finished, _ = self._store.list(account, status=Status.SUCCEEDED, model=card.name, limit=SAMPLE_JOBS)
+        wanted = JobFilter(Status.SUCCEEDED, card.name)
+        finished, _ = self._store.list(account, wanted, limit=SAMPLE_JOBS)
         pace = pace_of(finished, card)
         with self._lock:
             self._paces[place] = (now, pace)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import structlog
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from omni_jobs import queue
@@ -17,12 +17,23 @@ from omni_jobs.api.access import caller_key_id
 from omni_jobs.api.service import Account, Served, Service
 from omni_jobs.deletion import delete_job
 from omni_jobs.errors import InvalidRequest, NotFound, OmniJobsError
-from omni_jobs.schemas import Job, JobRequest, Status, parse_job
+from omni_jobs.schemas import Job, JobFilter, JobRequest, Status, parse_job
 
 LOG = structlog.get_logger(__name__)
 router = APIRouter(tags=["jobs"])
 
 JobId = Annotated[str, Path(pattern=r"^job_[0-9a-f]{1,64}$", description="The job's id.")]
+FilterWord = Annotated[str | None, Query(min_length=1, max_length=200)]
+
+
+def job_filter(
+    status: Status | None = None, model: FilterWord = None, tag: FilterWord = None, error_code: FilterWord = None
+) -> JobFilter:
+    """The filter in a query."""
+    return JobFilter(status, model, tag, error_code)
+
+
+Wanted = Annotated[JobFilter, Depends(job_filter)]
 MAX_WAIT_SECONDS = 60.0
 _SUBMIT_BODY = {
     "requestBody": {
@@ -103,10 +114,7 @@ async def page(
     request: Request,
     account: Account,
     service: Served,
-    status: Status | None = None,
-    model: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
-    tag: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
-    error_code: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
+    wanted: Wanted,
     cursor: Annotated[str | None, Query(max_length=400)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Response:
@@ -115,9 +123,7 @@ async def page(
 
     def read() -> dict[str, Any]:
         with cursor_sought(cursor):
-            jobs, following = service.store.list(
-                account, status=status, model=model, tag=tag, error_code=error_code, cursor=cursor, limit=limit
-            )
+            jobs, following = service.store.list(account, wanted, cursor=cursor, limit=limit)
         listed = [service.links.sign_all(job, base).to_json() for job in jobs]
         return {"jobs": listed} | ({"cursor": following} if following else {})
 

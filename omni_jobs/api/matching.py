@@ -16,10 +16,10 @@ from starlette.responses import JSONResponse, Response
 
 from omni_jobs import queue
 from omni_jobs.api import problems
-from omni_jobs.api.jobs import cursor_sought, retried
+from omni_jobs.api.jobs import Wanted, cursor_sought, retried
 from omni_jobs.api.service import Account, Served, Service
 from omni_jobs.errors import OmniJobsError, QuotaExceeded, Unavailable
-from omni_jobs.schemas import Job, Status
+from omni_jobs.schemas import Job, JobFilter, Status
 from omni_jobs.schemas.job import Strict, Whole
 from omni_jobs.schemas.record import Record
 from omni_jobs.store.listing import cursor_after
@@ -39,6 +39,11 @@ class Matching(Strict):
     error_code: Word | None = None
     cursor: Annotated[str, StringConstraints(max_length=400)] | None = None
     limit: Whole = Field(100, ge=1, le=MOST)
+
+    @property
+    def filter(self) -> JobFilter:
+        """Which jobs are meant."""
+        return JobFilter(self.status, self.model, self.tag, self.error_code)
 
 
 class Open(Matching):
@@ -72,23 +77,12 @@ class JobCount(Record):
 async def count(
     account: Account,
     service: Served,
-    status: Status | None = None,
-    model: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
-    tag: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
-    error_code: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
+    wanted: Wanted,
     cursor: Annotated[str | None, Query(max_length=400)] = None,
 ) -> Response:
     """How many jobs match. With more than a status the next 1000 jobs are looked at, and a cursor may follow."""
     with cursor_sought(cursor):
-        found, following = await asyncio.to_thread(
-            service.store.count,
-            account,
-            status=status,
-            model=model,
-            tag=tag,
-            error_code=error_code,
-            cursor=cursor,
-        )
+        found, following = await asyncio.to_thread(service.store.count, account, wanted, cursor=cursor)
     return JSONResponse(JobCount(count=found, cursor=following).model_dump(exclude_none=True))
 
 
@@ -117,9 +111,8 @@ async def retry_matching(account: Account, service: Served, wanted: Ended) -> Re
 
 def _swept(service: Service, account: str, wanted: Matching, act: Callable[[Job], None]) -> Response:
     # Read as a whole first: what is done changes the index that is read.
-    wishes = wanted.model_dump()
     with cursor_sought(wanted.cursor):
-        jobs, following = service.store.list(account, **wishes)
+        jobs, following = service.store.list(account, wanted.filter, cursor=wanted.cursor, limit=wanted.limit)
     refused: Counter[str] = Counter()
     for place, job in enumerate(jobs):
         try:

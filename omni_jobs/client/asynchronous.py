@@ -10,7 +10,18 @@ from typing import Any, Self
 
 from omni_jobs.client.transport import ClientOptions, Page, Transport, open_transport
 from omni_jobs.errors import InvalidRequest, JobFailed
-from omni_jobs.schemas import Artifact, Event, EventType, Job, JobRequest, ModelCard, Progress, Status, parse_job
+from omni_jobs.schemas import (
+    Artifact,
+    Event,
+    EventType,
+    Job,
+    JobFilter,
+    JobRequest,
+    ModelCard,
+    Progress,
+    Status,
+    parse_job,
+)
 from omni_jobs.settings import load_settings
 
 #: A picture as a producer has it: its path, or its bytes.
@@ -120,10 +131,8 @@ class AsyncClient:
         limit: int = 50,
     ) -> Page:
         """A page of the account's jobs, newest first; with `error_code` those that failed so."""
-        wanted = None if status is None else Status(status)
-        return await self._transport.page(
-            status=wanted, model=model, tag=tag, error_code=error_code, cursor=cursor, limit=limit
-        )
+        wanted = JobFilter(None if status is None else Status(status), model, tag, error_code)
+        return await self._transport.page(wanted, cursor=cursor, limit=limit)
 
     async def close(self) -> None:
         """Releases connections."""

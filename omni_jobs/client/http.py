@@ -11,6 +11,7 @@ import math
 import random
 import secrets
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import httpx
@@ -19,7 +20,7 @@ from omni_jobs import __version__, errors
 from omni_jobs.client.sse import Message, messages
 from omni_jobs.client.transport import ClientOptions, Page
 from omni_jobs.errors import OmniJobsError, StorageUnavailable, Unavailable
-from omni_jobs.schemas import Artifact, Event, EventType, Job, ModelCard, Status, Upload
+from omni_jobs.schemas import Artifact, Event, EventType, Job, JobFilter, ModelCard, Upload
 from omni_jobs.settings import load_settings
 
 #: An answer's longest silence, and that of an event stream, which says every 15 s that it lives.
@@ -68,19 +69,9 @@ class HttpTransport:
     async def get(self, job_id: str) -> Job:
         return Job.model_validate(await self._json("GET", f"/v1/jobs/{job_id}"))
 
-    async def page(
-        self,
-        *,
-        status: Status | None,
-        model: str | None,
-        tag: str | None,
-        error_code: str | None,
-        cursor: str | None,
-        limit: int,
-    ) -> Page:
-        filters = {"status": status, "model": model, "tag": tag, "error_code": error_code}
-        wanted = {**filters, "cursor": cursor, "limit": limit}
-        given = {name: value for name, value in wanted.items() if value is not None}
+    async def page(self, wanted: JobFilter, *, cursor: str | None, limit: int) -> Page:
+        asked = {**asdict(wanted), "cursor": cursor, "limit": limit}
+        given = {name: value for name, value in asked.items() if value is not None}
         found = await self._json("GET", "/v1/jobs", params=given)
         return Page([Job.model_validate(job) for job in found["jobs"]], found.get("cursor"))
 

@@ -13,7 +13,7 @@ from typing import Any
 from omni_jobs import queue
 from omni_jobs.client.transport import ClientOptions, Page
 from omni_jobs.errors import Misconfigured
-from omni_jobs.schemas import Artifact, Event, EventType, Job, ModelCard, Status, Upload
+from omni_jobs.schemas import Artifact, Event, EventType, Job, JobFilter, ModelCard, Status, Upload
 from omni_jobs.settings import Settings, load_settings
 from omni_jobs.store import JobStore, connect
 from omni_jobs.uploads import add_picture, storage_errors_translated
@@ -55,27 +55,9 @@ class RedisTransport:
         waiting = await asyncio.to_thread(store.waiting, self._account, job_id)
         return job.model_copy(update={"waiting": waiting})
 
-    async def page(
-        self,
-        *,
-        status: Status | None,
-        model: str | None,
-        tag: str | None,
-        error_code: str | None,
-        cursor: str | None,
-        limit: int,
-    ) -> Page:
+    async def page(self, wanted: JobFilter, *, cursor: str | None, limit: int) -> Page:
         store = await self._store()
-        found = await asyncio.to_thread(
-            store.list,
-            self._account,
-            status=status,
-            model=model,
-            tag=tag,
-            error_code=error_code,
-            cursor=cursor,
-            limit=limit,
-        )
+        found = await asyncio.to_thread(store.list, self._account, wanted, cursor=cursor, limit=limit)
         return Page(*found)
 
     async def cancel(self, job_id: str) -> Job:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from omni_jobs.errors import Misconfigured
-from omni_jobs.schemas import Artifact, Event, Job, ModelCard, Status, Upload
+from omni_jobs.schemas import Artifact, Event, Job, JobFilter, ModelCard, Upload
 
 TRANSPORTS: dict[str, str] = {
     "http": "omni_jobs.client.http:HttpTransport",
@@ -57,16 +57,7 @@ class Transport(Protocol):
         """The job now, with `waiting` while it is queued. Raises NotFound."""
         ...
 
-    async def page(
-        self,
-        *,
-        status: Status | None,
-        model: str | None,
-        tag: str | None,
-        error_code: str | None,
-        cursor: str | None,
-        limit: int,
-    ) -> Page:
+    async def page(self, wanted: JobFilter, *, cursor: str | None, limit: int) -> Page:
         """A page of the account's jobs."""
         ...
 

@@ -12,6 +12,7 @@ from omni_jobs.schemas.job import (
     nearest,
     parse_job,
 )
+from omni_jobs.schemas.job_filter import EVERY_JOB, JobFilter
 from omni_jobs.schemas.lifecycle import MOVES, SENTENCES, Phase, Status, sources_of
 from omni_jobs.schemas.record import (
     RECORD_VERSION,
@@ -26,6 +27,7 @@ from omni_jobs.schemas.record import (
 
 __all__ = [
     "DEFAULT_PRIORITY",
+    "EVERY_JOB",
     "MAX_SEED",
     "MOVES",
     "RECORD_VERSION",
@@ -39,6 +41,7 @@ __all__ = [
     "EventType",
     "Job",
     "JobError",
+    "JobFilter",
     "JobRequest",
     "ModelCard",
     "ModelState",

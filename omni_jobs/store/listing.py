@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection
-
-from omni_jobs.schemas import Job, Status
+from omni_jobs.schemas import EVERY_JOB, Job, JobFilter
 from omni_jobs.store import paging
 from omni_jobs.store.reading import Reading
 
@@ -13,7 +10,6 @@ from omni_jobs.store.reading import Reading
 SCAN_LIMIT = 1000
 CHUNK = 100
 Ids = list[str]
-Models = str | Collection[str] | None
 
 
 class Listing(Reading):
@@ -22,31 +18,28 @@ class Listing(Reading):
     def list(
         self,
         account: str,
+        wanted: JobFilter = EVERY_JOB,
         *,
-        status: Status | None = None,
-        model: Models = None,
-        tag: str | None = None,
-        error_code: str | None = None,
         cursor: str | None = None,
         limit: int = 50,
     ) -> tuple[list[Job], str | None]:
-        """Jobs, newest first, and a cursor if there are or may be more; of one model or of any of several.
+        """Jobs, newest first, and a cursor if there are or may be more.
 
         Raises:
             InvalidRequest: the cursor is none of ours.
         """
-        key = self.keys("status_jobs", account, status) if status else self.keys("account_jobs", account)
+        key = self._index(account, wanted)
         found: list[Job] = []
         seen: paging.Place | None = None
         scanned = 0
         # Without filters nearly every record is a hit, so no more are read than were asked for.
-        size = CHUNK if model or tag or error_code else min(limit, CHUNK)
+        size = CHUNK if wanted.reads_requests or wanted.error_code else min(limit, CHUNK)
         for chunk in paging.chunks(self.redis, key, paging.parse_cursor(cursor), size):
-            ids = self._asking_for(account, [job_id for _, job_id in chunk], model, tag)
+            ids = self._asking_for(account, [job_id for _, job_id in chunk], wanted)
             jobs = {job.id: job for job in self._find(account, ids) if job is not None}
             for place in chunk:
                 seen, scanned, job = place, scanned + 1, jobs.get(place[1])
-                if job is not None and _stands(job, status, error_code):
+                if job is not None and wanted.fits(job):
                     found.append(job)
                 if len(found) == limit or scanned == SCAN_LIMIT:
                     return found, paging.cursor_of(seen)
@@ -55,55 +48,39 @@ class Listing(Reading):
     def count(
         self,
         account: str,
+        wanted: JobFilter = EVERY_JOB,
         *,
-        status: Status | None = None,
-        model: Models = None,
-        tag: str | None = None,
-        error_code: str | None = None,
         cursor: str | None = None,
     ) -> tuple[int, str | None]:
         """How many jobs match: all at once by status, else among the next `SCAN_LIMIT`, with a cursor."""
-        if error_code:
-            jobs, following = self.list(
-                account,
-                status=status,
-                model=model,
-                tag=tag,
-                error_code=error_code,
-                cursor=cursor,
-                limit=SCAN_LIMIT,
-            )
+        if wanted.error_code:
+            jobs, following = self.list(account, wanted, cursor=cursor, limit=SCAN_LIMIT)
             return len(jobs), following
-        key = self.keys("status_jobs", account, status) if status else self.keys("account_jobs", account)
-        if not (model or tag):
+        key = self._index(account, wanted)
+        if not wanted.reads_requests:
             (whole,) = self._ask(("ZCARD", key))
             return int(whole), None
         number = scanned = 0
         for chunk in paging.chunks(self.redis, key, paging.parse_cursor(cursor), CHUNK):
-            number += len(self._asking_for(account, [job_id for _, job_id in chunk], model, tag))
+            number += len(self._asking_for(account, [job_id for _, job_id in chunk], wanted))
             scanned += len(chunk)
             if scanned >= SCAN_LIMIT:
                 return number, paging.cursor_of(chunk[-1])
         return number, None
 
-    def _asking_for(self, account: str, ids: Ids, model: Models, tag: str | None) -> Ids:
+    def _asking_for(self, account: str, ids: Ids, wanted: JobFilter) -> Ids:
         """Those of these jobs whose request matches: most records are then never read."""
-        if not (model or tag):
+        if not wanted.reads_requests:
             return ids
         (requests,) = self._ask(("MGET", *(self.keys("request", account, job_id) for job_id in ids)))
         pairs = zip(ids, requests, strict=True)
-        return [job_id for job_id, request in pairs if request is not None and _asks_for(request, model, tag)]
+        return [job_id for job_id, request in pairs if request is not None and wanted.asks_for(request)]
 
-
-def _asks_for(request: bytes, model: Models, tag: str | None) -> bool:
-    asked = json.loads(request)
-    models = (model,) if isinstance(model, str) else model
-    return (models is None or asked["model"] in models) and (tag is None or tag in asked.get("tags", ()))
-
-
-def _stands(job: Job, status: Status | None, error_code: str | None) -> bool:
-    has_code = job.error is not None and job.error.code == error_code
-    return status in (None, job.status) and (error_code is None or has_code)
+    def _index(self, account: str, wanted: JobFilter) -> str:
+        """The key of the account's jobs by age, of one status if that is wanted."""
+        if wanted.status:
+            return self.keys("status_jobs", account, wanted.status)
+        return self.keys("account_jobs", account)
 
 
 def cursor_after(job: Job) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from openai import OpenAI
 
-from omni_jobs.schemas import Job
+from omni_jobs.schemas import Job, JobFilter
 from tests.api.conftest import MODEL, Served, picture
 from tests.servers.processes import api, started
 
@@ -31,7 +31,7 @@ def lines(count: int) -> bytes:
 
 
 def jobs_of(served: Served, batch_id: str) -> list[Job]:
-    return served.store.list("default", tag=batch_id, limit=100)[0]
+    return served.store.list("default", JobFilter(tag=batch_id), limit=100)[0]
 
 
 def run_next(served: Served, batch_id: str) -> None:

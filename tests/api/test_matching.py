@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from omni_jobs.schemas import JobError, Status
+from omni_jobs.schemas import JobError, JobFilter, Status
 from tests.api.conftest import MODEL, Served, job_body
 from tests.servers.processes import api
 
@@ -49,7 +49,7 @@ def test_all_that_match_are_tried_again_once_though_each_try_is_a_new_job(
         served.store.move("default", job_id, Status.CANCELED)
     swept = list(parts(http, "/v1/retries/matching", status="canceled", tag=tag, model=MODEL, limit=2))
     assert sum(part["done"] for part in swept) == 5
-    again = [job for job in served.store.list("default", tag=tag, limit=50)[0] if job.retry_of]
+    again = [job for job in served.store.list("default", JobFilter(tag=tag), limit=50)[0] if job.retry_of]
     assert sorted(str(job.retry_of) for job in again) == sorted(ids)
 
 
@@ -64,7 +64,7 @@ def test_failed_jobs_are_found_and_tried_again_by_the_code_of_their_error(
     assert http.get("/v1/job_count", params=wanted).json()["count"] == 2
     swept = list(parts(http, "/v1/retries/matching", **wanted, limit=1))
     assert [part["done"] for part in swept if part["done"]] == [1, 1]
-    again = [job.retry_of for job in served.store.list("default", tag=tag, limit=50)[0] if job.retry_of]
+    again = [job.retry_of for job in served.store.list("default", JobFilter(tag=tag), limit=50)[0] if job.retry_of]
     assert sorted(map(str, again)) == sorted(ids[:2])
 
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from omni_jobs.errors import QueueUnavailable, UnknownModel
-from omni_jobs.schemas import Status
+from omni_jobs.schemas import JobFilter, Status
 from tests.e2e.deployment import LEASE_SECONDS, Deployment
 
 SLOW = "simulated?launch_ms=20"
@@ -31,7 +31,7 @@ def test_a_full_redis_refuses_submits_and_loses_nothing(deployment: Deployment) 
     for ended in deployment.finished(job, second, deployment.submit("later", 2)):
         deployment.check(ended)
     assert deployment.workers[0].poll() is None
-    assert not deployment.store.list("default", status=Status.QUEUED)[0]
+    assert not deployment.store.list("default", JobFilter(status=Status.QUEUED))[0]
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from omni_jobs.errors import InvalidRequest, UnknownModel
-from omni_jobs.schemas import Deployment, ModelCard, Phase, Progress, Status, Upload, WorkerInfo
+from omni_jobs.schemas import Deployment, JobFilter, ModelCard, Phase, Progress, Status, Upload, WorkerInfo
 from omni_jobs.store import JobStore, Ref
 from tests.store.conftest import START_MS, create, pass_time
 
@@ -33,15 +33,15 @@ def test_pages_hold_each_job_once_also_of_one_millisecond(any_store: JobStore) -
     assert len(seen) == len(ids)
     assert set(seen) == set(ids)
     assert set(seen[:7]) == set(ids[-7:])
-    assert len(any_store.list("default", tag="even", limit=200)[0]) == 125
+    assert len(any_store.list("default", JobFilter(tag="even"), limit=200)[0]) == 125
 
 
 def test_lists_by_status_and_model(any_store: JobStore) -> None:
     first, second = create(any_store), create(any_store, model="other")
     any_store.move("default", first.id, Status.CANCELED)
-    assert [job.id for job in any_store.list("default", status=Status.CANCELED)[0]] == [first.id]
-    assert [job.id for job in any_store.list("default", status=Status.QUEUED)[0]] == [second.id]
-    assert [job.id for job in any_store.list("default", model="other")[0]] == [second.id]
+    assert [job.id for job in any_store.list("default", JobFilter(status=Status.CANCELED))[0]] == [first.id]
+    assert [job.id for job in any_store.list("default", JobFilter(status=Status.QUEUED))[0]] == [second.id]
+    assert [job.id for job in any_store.list("default", JobFilter(model="other"))[0]] == [second.id]
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "AAAA", "é", "bm8"])

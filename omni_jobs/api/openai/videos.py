@@ -21,7 +21,7 @@ from omni_jobs.api.service import Account, Served, Service
 from omni_jobs.deletion import delete_job
 from omni_jobs.errors import InvalidRequest, NotFound
 from omni_jobs.faces.outcome import error_of, media_of
-from omni_jobs.schemas import Job, JobRequest, Status
+from omni_jobs.schemas import Job, JobFilter, JobRequest, Status
 from omni_jobs.store.listing import cursor_after
 from omni_jobs.uploads import storage_errors_translated
 
@@ -111,10 +111,11 @@ def _page(service: Service, account: str, after: str | None, limit: int) -> tupl
     models = [card.name for card in service.store.cards() if card.media == "video"]
     if not models:
         return [], False
+    wanted = JobFilter(model=models)
     cursor = None if after is None else cursor_after(service.store.get(account, after))
     found: list[Job] = []
     while len(found) <= limit:
-        jobs, cursor = service.store.list(account, model=models, cursor=cursor, limit=limit + 1 - len(found))
+        jobs, cursor = service.store.list(account, wanted, cursor=cursor, limit=limit + 1 - len(found))
         found += jobs
         if cursor is None:
             break
