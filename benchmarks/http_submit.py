@@ -10,23 +10,16 @@ import asyncio
 import json
 import random
 import statistics
-import tempfile
 import time
 from collections import Counter
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import httpx
 
-from omni_jobs.redis_server import start_server
+from benchmarks.service import MODEL, service
 from omni_jobs.schemas import EventType
-from omni_jobs.settings import Settings
 from omni_jobs.store import JobStore, connect
-from tests.servers.processes import api, started
 
-MODEL = "sim"
-SOURCE = "simulated?launch_ms=1&row_ms=0.01"
 CONNECTIONS = 32
 
 
@@ -91,20 +84,11 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=10_000)
     parser.add_argument("--resend", type=float, default=0.1, help="part of the submits that is sent twice")
     options = parser.parse_args()
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        server = stack.enter_context(start_server(folder / "redis"))
-        given = {"redis_url": server.url, "storage_url": str(folder / "objects"), "data_dir": str(folder)}
-        given |= {"log_level": "warning", "slots": "16"}
-        url = stack.enter_context(api(folder, **given))
-        arguments = ("--model", f"{MODEL}={SOURCE}", "--caps", "fixed(16)")
-        stack.enter_context(started("workers.app", *arguments, log=folder / "worker.log", **given))
-        while httpx.get(f"{url}/readyz", timeout=30).status_code != 200:
-            time.sleep(0.2)
+    with service() as running:
         began = time.monotonic()
-        ids, submits, reads = asyncio.run(flood(url, options.jobs, options.resend))
+        ids, submits, reads = asyncio.run(flood(running.url, options.jobs, options.resend))
         took = time.monotonic() - began
-        store = connect(Settings.model_validate(given))
+        store = connect(running.settings)
         found = verdict(store, ids)
         store.close()
     rate = {"submits_per_second": round(len(submits) / took, 1)}

@@ -8,18 +8,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
 import time
 from collections import Counter
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from benchmarks.http_submit import MODEL, SOURCE
-from omni_jobs.redis_server import start_server
-from tests.servers.processes import started
+from benchmarks.service import MODEL, service
 
 ENDPOINT = "/v1/images/generations"
 #: How often the batch is looked at.
@@ -78,24 +74,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lines", type=int, default=50_000)
     options = parser.parse_args()
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        server = stack.enter_context(start_server(folder / "redis"))
-        given = {"redis_url": server.url, "storage_url": str(folder / "objects"), "data_dir": str(folder)}
-        given |= {"log_level": "warning", "slots": "16"}
-        serving = started("omni_jobs.api", "--port", "0", log=folder / "api.log", **given)
-        process = stack.enter_context(serving)
-        assert process.stdout is not None
-        http = stack.enter_context(httpx.Client(base_url=process.stdout.readline().decode().strip(), timeout=120))
-        arguments = ("--model", f"{MODEL}={SOURCE}", "--caps", "fixed(16)")
-        stack.enter_context(started("workers.app", *arguments, log=folder / "worker.log", **given))
-        while http.get("/readyz").status_code != 200:
-            time.sleep(0.2)
-        write_lines(folder / "lines.jsonl", options.lines)
-        before = memory_mib(process.pid, "VmRSS")
-        batch, marks = run_batch(http, folder / "lines.jsonl")
+    with service() as running, httpx.Client(base_url=running.url, timeout=120) as http:
+        lines = running.folder / "lines.jsonl"
+        write_lines(lines, options.lines)
+        before = memory_mib(running.api_pid, "VmRSS")
+        batch, marks = run_batch(http, lines)
         told = told_ids(http, batch["output_file_id"])
-        memory = {"api_mib_before": before, "api_mib_peak": memory_mib(process.pid, "VmHWM")}
+        memory = {"api_mib_before": before, "api_mib_peak": memory_mib(running.api_pid, "VmHWM")}
     once = sum(count == 1 for count in told.values())
     figures = {"lines": options.lines, "status": batch["status"], "told_once": once, "told": told.total()}
     print(json.dumps({**figures, **marks, **memory, "failures": batch["failures"]}))
