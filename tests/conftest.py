@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,10 @@ from omni_jobs.redis_server import RedisServer, start_server
 from omni_jobs.settings import Settings
 from omni_jobs.store import JobStore, connect
 from tests.servers.redis_binaries import Binary, binaries
+
+#: How many threads share a sum decides how it is rounded: what is compared to the byte, in processes that tests
+#: start, needs the same number everywhere.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
