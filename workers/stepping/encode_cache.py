@@ -6,13 +6,15 @@ wants to be bit-identical to one alone.
 
 from __future__ import annotations
 
+import functools
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
+from torch import nn
 
 from workers.engine.calls import Lane
 from workers.stepping.adapters import OUR_ADAPTERS
@@ -58,7 +60,7 @@ class EncodeCache:
         """The key of a call that may be remembered, as it was when it was about to run; None for all others."""
         return self._keys.get(call.call_id)
 
-    def _key(self, call: PendingCall) -> Hashable | None:
+    def _key(self, call: PendingCall, weights_of: Callable[[nn.Module], Hashable]) -> Hashable | None:
         if call.lane is not Lane.ENCODE or call.description.opaque:
             return None
         values = [leaf.value for leaf in call.description.leaves]
@@ -71,14 +73,15 @@ class EncodeCache:
         if not all(isinstance(leaf.value, torch.Tensor) for leaf in samples):
             return None
         everything = tuple(content(value) for value in values if isinstance(value, torch.Tensor))
-        return (call.structure, call.unshared_key(STRICTEST), everything, self._weights.of(call.call.module))
+        return (call.structure, call.unshared_key(STRICTEST), everything, weights_of(call.call.module))
 
     def without_repeats(self, batch: Sequence[PendingCall]) -> tuple[list[PendingCall], list[PendingCall]]:
         """The calls that must run, and those that will find their output remembered once these have run."""
         seen: set[Hashable] = set()
         originals: list[PendingCall] = []
         repeats: list[PendingCall] = []
-        self._keys = {call.call_id: self._key(call) for call in batch}
+        weights_of = functools.cache(self._weights.of)
+        self._keys = {call.call_id: self._key(call, weights_of) for call in batch}
         for call in batch:
             key = self.key(call)
             known = key is not None and self._lockstep.everywhere(
