@@ -94,8 +94,7 @@ class LocalBackend:
     async def _spawn(self) -> asyncio.StreamReader:
         ours, theirs = socket.socketpair()
         self._log_file.parent.mkdir(parents=True, exist_ok=True)
-        # One thread a forward: more than cores only fight with those that encode.
-        environment = {"OMP_NUM_THREADS": "1", **os.environ, "OMNI_DATA_DIR": str(self._settings.data_dir)}
+        environment = {**os.environ, "OMNI_DATA_DIR": str(self._settings.data_dir)}
         with theirs, self._log_file.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", CHILD_MODULE, str(theirs.fileno())),
