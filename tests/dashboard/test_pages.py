@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import httpx
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.dashboard.conftest import MODEL, Pool
 
@@ -112,6 +113,22 @@ def test_all_that_match_are_canceled_after_a_count_and_a_question(pool: Pool, pa
     assert set(pool.store.statuses("default", held)) == {"canceled"}
     assert pool.store.statuses("default", [other]) == ["queued"]
     expect(page.get_by_text("No job fits")).to_be_visible()
+
+
+def test_stop_here_asks_for_no_more_than_is_under_way(pool: Pool, page: Page) -> None:
+    held = [submit(pool, not_before="2999-01-01T00:00:00Z", tags=["stopped"]) for _ in range(2)]
+    under_way: list[Route] = []
+    page.route("**/v1/cancellations/matching", lambda route: under_way.append(route))
+    pool.open(page, "jobs?tag=stopped")
+    page.get_by_role("button", name="Cancel all").click()
+    with page.expect_request("**/v1/cancellations/matching"):
+        page.get_by_role("dialog").get_by_role("button", name="Cancel them").click()
+    page.get_by_role("button", name="Stop here").click()
+    under_way[0].continue_()
+    expect(page.get_by_text("2 canceled.")).to_be_visible()
+    (only,) = under_way
+    assert json.loads(only.request.post_data or "")["status"] == "queued"
+    assert set(pool.store.statuses("default", held)) == {"canceled"}
 
 
 def test_lists_show_small_pictures_and_ask_for_each_once(pool: Pool, page: Page) -> None:
