@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from omni_jobs.api import problems
 from omni_jobs.api.service import Operator, Served
 from omni_jobs.names import ACCOUNT_PATTERN
-from omni_jobs.schemas.access import ApiKey, Scope
+from omni_jobs.schemas.access import LONGEST_LIFETIME, ApiKey, Scope
 from omni_jobs.schemas.job import Strict, no_text
 from omni_jobs.schemas.record import Record
 from omni_jobs.store.keyring import DEFAULT_SCOPES
@@ -27,8 +27,7 @@ class KeyList(Record):
     keys: list[ApiKey]
 
 
-#: Ten years; a key that shall live longer has no lifetime.
-LONGEST_SECONDS = 10 * 365 * 24 * 3600
+LONGEST_SECONDS = round(LONGEST_LIFETIME.total_seconds())
 
 
 class NewKey(Strict):

@@ -9,7 +9,7 @@ import hashlib
 import re
 import secrets
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from pydantic import Field
@@ -18,6 +18,9 @@ from omni_jobs.schemas.record import Record
 
 #: A key's text: a word by which scanners find leaked ones, the public id, 160 random bits.
 KEY_TEXT = re.compile(r"omni_([0-9a-f]{12})_([0-9a-f]{40})")
+
+#: A key that shall live longer has no lifetime.
+LONGEST_LIFETIME = timedelta(days=10 * 365)
 
 
 class Scope(StrEnum):

@@ -8,7 +8,17 @@ from datetime import timedelta
 from typing import Any
 
 from omni_jobs.errors import InvalidRequest, NotFound, Unauthorized
-from omni_jobs.schemas.access import Allowance, ApiKey, Caller, Limits, Scope, key_digest, key_id_of, new_key_text
+from omni_jobs.schemas.access import (
+    LONGEST_LIFETIME,
+    Allowance,
+    ApiKey,
+    Caller,
+    Limits,
+    Scope,
+    key_digest,
+    key_id_of,
+    new_key_text,
+)
 from omni_jobs.store.allowances import NO_LIMITS, rate_error
 from omni_jobs.store.codec import Fields, fields_of, moment
 from omni_jobs.store.core import StoreCore
@@ -31,9 +41,16 @@ class Keyring(StoreCore):
         """A new key and its text, which cannot be shown again; good for ever without a lifetime.
 
         Raises:
-            InvalidRequest: the account or the name.
+            InvalidRequest: the account, the name or the lifetime.
         """
         self._check_account(account)
+        if lifetime is not None and not timedelta(0) < lifetime <= LONGEST_LIFETIME:
+            raise InvalidRequest(
+                f"`lifetime`: {lifetime} is not between nothing and {LONGEST_LIFETIME.days} days.",
+                field="lifetime",
+                value=str(lifetime),
+                remedy="Leave it out for a key that is good until it is revoked.",
+            )
         if len(name) > 100 or not name.isprintable():
             raise InvalidRequest(
                 "`name`: has more than 100 characters, or unprintable ones.", field="name", value=name

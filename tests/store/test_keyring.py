@@ -58,6 +58,14 @@ def test_revoked_and_unknown_keys_are_refused(any_store: JobStore) -> None:
         any_store.issue_key("a/b")
 
 
+@pytest.mark.parametrize("lifetime", [timedelta(0), timedelta(seconds=-1), timedelta(days=3651), timedelta.max])
+def test_a_lifetime_that_is_none_is_refused_and_no_key_is_made(any_store: JobStore, lifetime: timedelta) -> None:
+    with pytest.raises(InvalidRequest, match="is not between nothing and 3650 days") as caught:
+        any_store.issue_key("ann", lifetime=lifetime)
+    assert caught.value.field == "lifetime"
+    assert any_store.issued_keys() == []
+
+
 def test_a_key_ends_with_its_lifetime(any_store: JobStore) -> None:
     key, text = any_store.issue_key("ann", lifetime=timedelta(days=1))
     end = key.created_at + timedelta(days=1)
