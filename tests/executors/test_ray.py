@@ -118,6 +118,8 @@ def test_ranks_are_actors_that_end_with_their_executor(nothing_left: None) -> No
     """One cluster for all: starting it takes seconds."""
     handler = signal.getsignal(signal.SIGTERM)
     engine, other = connect(), connect(ray_placement="STRICT_PACK")
+    with pytest.raises(Misconfigured, match=r"'10.0.0.9:6379', and another model of this process uses None"):
+        connect(ray_address="10.0.0.9:6379")
     assert signal.getsignal(signal.SIGTERM) is handler
     ranks = processes(engine)
     assert len({os.getpid(), *ranks, *processes(other)}) == 5

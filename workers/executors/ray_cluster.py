@@ -15,7 +15,7 @@ from typing import Any
 
 import ray
 
-from omni_jobs.errors import EngineUnavailable
+from omni_jobs.errors import EngineUnavailable, Misconfigured
 
 #: Ray's store for messages above 100 kB, when the cluster is ours. What does not fit goes to its folder.
 STORE_BYTES = 256 * 2**20
@@ -25,6 +25,7 @@ CPU_RANKS = 256
 
 _lock = threading.Lock()
 _users = 0
+_address: str | None = None
 _end: Callable[[], None] | None = None
 
 
@@ -33,12 +34,20 @@ def enter(address: str | None) -> None:
 
     Raises:
         EngineUnavailable: there is none, or it does not start.
+        Misconfigured: this process is connected to another one.
     """
-    global _users, _end
+    global _users, _address, _end
     with _lock:
+        if _users and address != _address:
+            raise Misconfigured(
+                f"`options.ray_address`: {address!r}, and another model of this process uses {_address!r}.",
+                field="options.ray_address",
+                value=address,
+                remedy="Serve models of different Ray clusters from different workers.",
+            )
         if _users == 0 and not ray.is_initialized():
             _end = _connected(address)
-        _users += 1
+        _users, _address = _users + 1, address
 
 
 def leave() -> None:
