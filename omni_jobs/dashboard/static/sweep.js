@@ -51,6 +51,7 @@ async function run(name, statuses, fields, expected) {
   const totals = { done: 0, refused: 0 };
   try {
     for (const status of statuses) {
+      if (!box.goesOn()) break;
       let cursor;
       do {
         const part = await post(ACTIONS[name].path, { ...fields, status, cursor });
