@@ -48,6 +48,7 @@ class Omni:
     ) -> None:
         asked = {"model": model, "pipeline": pipeline, "caps": caps, "offline": True} | options
         self._engine = DiffusionEngine(engine_config(asked), on_event=self._note)
+        self._is_callers = pipeline is not None
         self._processing = Processing(self._engine.od_config)
         self._ended: dict[str, DiffusionOutput | BaseException] = {}
         self._resumed: dict[str, RequestResumed] = {}
@@ -187,6 +188,8 @@ class Omni:
 
     def _run(self, requests: Sequence[OmniDiffusionRequest]) -> dict[str, DiffusionOutput | BaseException]:
         """Run these to their ends, as many at once as fit."""
+        if self._is_callers:  # who may have written into its weights, which leaves no trace on `tensor.data`
+            self._engine.collective_rpc("forget_encodings")
         waiting = list(reversed(requests))
         window = self._engine.executor.max_num_seqs
         while waiting or not self._engine.is_idle:

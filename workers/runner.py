@@ -94,6 +94,8 @@ class DiffusionModelRunner:
         return self._begin(request)
 
     def _begin(self, request: OmniDiffusionRequest, refused: str | None = None) -> Advance:
+        if not self._running and self._overlay.look_again():  # nothing is known of these processors
+            self.prover, self.encodings = Prover(self._forwards), EncodeCache(self._forwards.lockstep)
         cache = StepCache(self._cache_policy, self._forwards.lockstep) if self._cache_policy else None
         running = Running(request, self.adapters.off, cache=cache)
         try:

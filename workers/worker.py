@@ -138,6 +138,11 @@ class DiffusionWorker:
         alone = self.model_runner is not None and self.model_runner.hook_caches.is_used
         return 1 if alone else self.od_config.max_num_seqs
 
+    def forget_encodings(self) -> None:
+        """Prompts are encoded anew: somebody else may have had the encoders."""
+        if self.model_runner is not None:
+            self.model_runner.encodings.clear()
+
     def drop_all(self) -> None:
         """Forget every request: whoever asked for them is gone."""
         if self.model_runner is not None:

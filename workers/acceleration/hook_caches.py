@@ -1,8 +1,9 @@
-"""Step caches that live in hooks on a model's blocks: those of diffusers and of cache-dit.
+"""Step caches that live in hooks on a model's blocks: those of diffusers and of cache-dit; and what else does.
 
 Such a cache keeps its state on the model, where every request would read every other's. So where there is one,
-requests run one at a time, and its state is reset whenever one ends. Caches at the call boundary
-(`stepping.step_cache`) need neither.
+requests run one at a time, and its state is reset whenever one ends. So they do beside a guider that hooks the
+model while a request runs, and beside the caller's own adapters in a text encoder, which pipelines scale for
+each encoding. Caches at the call boundary (`stepping.step_cache`) need none of this.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 import diffusers
 import torch
+from diffusers.guiders import BaseGuidance
 from torch import nn
 
 from omni_jobs.errors import Misconfigured
@@ -52,7 +54,8 @@ class HookCaches:
 
     def __init__(self, pipeline: Any, modules: Mapping[str, nn.Module]) -> None:
         self._modules = [module for module in modules.values() if _remembers(module)]
-        self.is_used = bool(self._modules) or vars(pipeline).get(MARK) is not None
+        has_mark = vars(pipeline).get(MARK) is not None
+        self.is_used = bool(self._modules) or has_mark or _hooks_while_it_runs(pipeline) or _is_scaled(modules)
 
     def reset(self) -> None:
         """Forget everything: the next request is another one."""
@@ -63,6 +66,17 @@ class HookCaches:
 def _remembers(module: nn.Module) -> bool:
     registries = (getattr(part, "_diffusers_hook", None) for part in module.modules())
     return any(hook._is_stateful for registry in registries if registry for hook in registry.hooks.values())
+
+
+def _hooks_while_it_runs(pipeline: Any) -> bool:
+    """Whether a guider puts hooks on the denoiser at each step and takes them off: a neighbour would meet them."""
+    guiders = [part for part in vars(pipeline).values() if hasattr(type(part), "prepare_models")]
+    return any(type(guider).prepare_models is not BaseGuidance.prepare_models for guider in guiders)
+
+
+def _is_scaled(modules: Mapping[str, nn.Module]) -> bool:
+    encoders = [module for name, module in modules.items() if "text_encoder" in name]
+    return any(getattr(encoder, "peft_config", None) for encoder in encoders)
 
 
 def _enable_diffusers(parts: Parts, name: str, config: Mapping[str, Any]) -> None:

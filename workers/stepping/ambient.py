@@ -82,6 +82,11 @@ class ProcessorOverlay:
     def snapshot(self) -> list[Any]:
         return [part.processor for part in self._attentions]
 
+    def look_again(self) -> bool:
+        """Take what the modules carry now for the usual; whether that is new. For when no fiber is alive."""
+        usual, self.baseline = self.baseline, self.snapshot()
+        return usual != self.baseline
+
     def install(self, processors: list[Any]) -> None:
         for part, processor in zip(self._attentions, processors, strict=True):
             if part.processor is not processor:

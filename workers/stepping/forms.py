@@ -15,7 +15,7 @@ import torch
 
 from workers.stepping.contents import digest
 from workers.stepping.fiber import ComponentCall
-from workers.stepping.interface import Interface, interface_of
+from workers.stepping.interface import Interface, interface_of, kind_of
 from workers.stepping.leaves import PLAIN_TYPES, Description, Leaf, Path, describe, used
 
 #: Forms remembered for a method; one that makes more than this is forgotten and learned anew.
@@ -69,7 +69,7 @@ def description_of(call: ComponentCall) -> Description:
     Raises:
         TypeError: the method does not take these arguments.
     """
-    interface = interface_of(type(call.module), call.method)
+    interface = interface_of(kind_of(call.module), call.method)
     bound = used(interface.bind(call), call)
     facts: list[Any] = list(bound.arguments)
     parts: list[Any] = []

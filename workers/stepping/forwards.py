@@ -36,6 +36,10 @@ class SideEffects(Exception):
         self.outcome = outcome
 
 
+class OwnFault(Exception):
+    """A call fails by itself: it says nothing of how good calls merge."""
+
+
 class Forwards:
     """Forwards of one pipeline's modules, whose attention processors `overlay` keeps apart.
 

@@ -40,6 +40,11 @@ class Interface:
         return inspect.BoundArguments(self.signature, {name: given[name] for name in names if name in given})
 
 
+def kind_of(module: Any) -> type:
+    """The class whose method is called; `torch.compile` wraps a module in one that takes anything."""
+    return type(getattr(module, "_orig_mod", module))
+
+
 def interface_of(kind: type, method: str) -> Interface:
     """The interface of a module class; models are called positionally and by name."""
     if (kind, method) not in _interfaces:

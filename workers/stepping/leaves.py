@@ -18,7 +18,7 @@ import torch
 
 from workers.stepping.contents import content, digest, freeze
 from workers.stepping.fiber import ComponentCall
-from workers.stepping.interface import interface_of
+from workers.stepping.interface import interface_of, kind_of
 from workers.stepping.records import is_record
 
 Path = tuple[str | int, ...]
@@ -163,7 +163,7 @@ def undescribed(reason: str) -> Description:
 
 def describe(call: ComponentCall, roles: Mapping[Path, Role] | None = None) -> Description:
     """Bind the call's arguments and give every leaf its role; `roles` overrides what the rules would say."""
-    interface = interface_of(type(call.module), call.method)
+    interface = interface_of(kind_of(call.module), call.method)
     bound, names = used(interface.bind(call), call), interface.signature.parameters
     rows, primary = _primary(bound.arguments)
     # Only where the sample itself is a list may other lists be lists of samples.

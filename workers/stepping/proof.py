@@ -10,14 +10,16 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Hashable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from workers.stepping.book import Entry, Served, Verdict, rules_of
 from workers.stepping.deviation import Deviation, bound, coarsest, deviation, is_credible
 from workers.stepping.faults import REFUSALS, is_out_of_memory
-from workers.stepping.forwards import Forwards, SideEffects
-from workers.stepping.leaves import Description, Path, Role, describe
-from workers.stepping.merging import Order, Unmergeable
+from workers.stepping.forwards import Forwards, Outcome, OwnFault, SideEffects
+from workers.stepping.groups import composition_of, descriptions_of, order_of, tensors_of
+from workers.stepping.leaves import Path
+from workers.stepping.merging import Unmergeable
 from workers.stepping.plan import STRICTEST, PendingCall, Variation, in_key, variations
 from workers.stepping.probing import altered, equal_leaves
 from workers.stepping.rules import Rules
@@ -70,6 +72,8 @@ class Prover:
         """Serve these calls, which have equal keys: together if proved, else as proof demands, at worst alone."""
         try:
             return self._serve(group)
+        except OwnFault:
+            return [Served((call,), None, shared=False) for call in group]
         except REFUSALS as error:
             if is_out_of_memory(error):
                 raise
@@ -96,15 +100,30 @@ class Prover:
             parts = self._lockstep.partition(group, lambda call: call.description.contents(shared))
             if len(parts) > 1:
                 return [served for part in parts for served in self.serve(part)]
-        composition = _composition(group)
+        composition = composition_of(group)
         if composition not in verdict.compositions or self._random.random() < 1 / AUDIT_PERIOD:
             return self._audit(group, verdict, composition)
         try:
             return [Served(tuple(group), tuple(self._merged(group, variation)), shared=True)]
         except Unmergeable as error:
             # Proven for other sizes, refused at this one: alone is always right.
+            self._check_alone(group[0])
             self._alone[group[0].structure] = str(error)
             return [Served((call,), None, shared=False) for call in group]
+
+    def _check_alone(self, call: PendingCall) -> None:
+        """Raises OwnFault if this is a call that fails in any company."""
+        with suppress(SideEffects):
+            self._run_alone(call)
+
+    def _run_alone(self, call: PendingCall) -> Outcome:
+        """The call alone. Raises SideEffects; OwnFault if the model refuses the call itself."""
+        try:
+            return self._forwards.alone(call)
+        except REFUSALS as error:
+            if is_out_of_memory(error):
+                raise
+            raise OwnFault(str(error)[:120]) from error
 
     def _audit(self, group: Sequence[PendingCall], verdict: Verdict, composition: Hashable) -> list[Served]:
         """Run merged and one random member alone as well: for a new mix of rows, and now and then for ever."""
@@ -112,7 +131,7 @@ class Prover:
         self.audits += 1
         index = self._random.randrange(len(group))
         try:
-            reference = self._forwards.alone(group[index])
+            reference = self._run_alone(group[index])
             outputs = self._merged(group, verdict.variation)
             found = self._deviation(reference, outputs[index])
         except (Unmergeable, SideEffects) as error:
@@ -132,7 +151,7 @@ class Prover:
         effect = None
         for call in group:
             try:
-                alone[call.call_id] = self._forwards.alone(call)
+                alone[call.call_id] = self._run_alone(call)
             except SideEffects as error:
                 alone[call.call_id] = error.outcome
                 effect = str(error)
@@ -162,8 +181,8 @@ class Prover:
                 if agree is None:
                     reason = "it holds only where the calls happen to be equal"
                     continue
-                dtype = coarsest(_tensors(group[0]))
-                self._book[entry] = Verdict(variation, allowed, found, "", {_composition(group)}, agree, dtype)
+                dtype = coarsest(tensors_of(group[0]))
+                self._book[entry] = Verdict(variation, allowed, found, "", {composition_of(group)}, agree, dtype)
                 return [Served(tuple(group), tuple(outputs), shared=True)]
             reason = f"merged differs from alone by {found.rms:.1e}, allowed {allowed.rms:.1e}"
         self._book[entry] = Verdict(None, reason=reason)
@@ -190,7 +209,7 @@ class Prover:
         for output in self._merged([first] * len(group), variation):
             control = control.worst(self._deviation(alone[first.call_id], output))
         reference = alone[first.call_id]
-        dtype = coarsest((*_tensors(first), *(reference if isinstance(reference, tuple) else (reference,))))
+        dtype = coarsest((*tensors_of(first), *(reference if isinstance(reference, tuple) else (reference,))))
         if not is_credible(control, dtype, lambda: self._deviation(reference, self._forwards.nudged(first))):
             raise Unmergeable(f"merged with itself a call changes by {control.rms:.1e}")
         return outputs, found, bound(control, dtype)
@@ -203,7 +222,7 @@ class Prover:
         A model may refuse altered values (an index, say): then nothing is known, and calls must be equal there.
         """
         members = group[:PROBED]
-        descriptions = _descriptions(members, variation)
+        descriptions = descriptions_of(members, variation)
         equal = self._lockstep.decide(equal_leaves(descriptions))
         paths = [path for path in equal if not in_key(members[0].description, path, level)]
         if not paths:
@@ -211,7 +230,7 @@ class Prover:
         changed = [altered(item, index, paths) for index, item in enumerate(descriptions)]
         try:
             alone = [self._forwards.altered(call, item) for call, item in zip(members, changed, strict=True)]
-            together = self._forwards.merged(members, changed, _order(changed, variation))
+            together = self._forwards.merged(members, changed, order_of(changed, variation))
         except (Unmergeable, *REFUSALS) as error:
             if is_out_of_memory(error):
                 raise
@@ -235,24 +254,5 @@ class Prover:
         return (group[0].structure, level, rows, ragged)
 
     def _merged(self, group: Sequence[PendingCall], variation: Variation) -> list[Any]:
-        descriptions = _descriptions(group, variation)
-        return self._forwards.merged(group, descriptions, _order(descriptions, variation))
-
-
-def _tensors(call: PendingCall) -> list[Any]:
-    return [leaf.value for leaf in call.description.leaves]
-
-
-def _descriptions(group: Sequence[PendingCall], variation: Variation) -> list[Description]:
-    if not variation.roles:
-        return [call.description for call in group]
-    return [describe(call.call, dict(variation.roles)) for call in group]
-
-
-def _order(descriptions: Sequence[Description], variation: Variation) -> Order:
-    samples = any(leaf.role is Role.SAMPLES for leaf in descriptions[0].leaves)
-    return Order(tuple(item.rows for item in descriptions), variation.order_roles, samples)
-
-
-def _composition(group: Sequence[PendingCall]) -> Hashable:
-    return tuple(sorted(call.description.rows for call in group))
+        descriptions = descriptions_of(group, variation)
+        return self._forwards.merged(group, descriptions, order_of(descriptions, variation))
