@@ -49,6 +49,8 @@ ERROR_CHARACTERS = 300
 LEASE_MARGIN_SECONDS = 30.0
 #: How long the links in an event are good: a receiver may read it late.
 LINK_SECONDS = 24 * 3600
+#: Types whose first failure is their last: a test is for now, and newer progress follows.
+TRIED_ONCE = frozenset({TEST, "job.progress"})
 #: What an account's gate is told: a receiver in trouble is not the account's.
 UNTROUBLED = Answer(200)
 EXIT_MISCONFIGURED, EXIT_UNAVAILABLE = 78, 69
@@ -137,7 +139,7 @@ class Courier:
             self._room.release()
         said = answer.error[:ERROR_CHARACTERS] or None
         attempt = Attempt(at=at, duration_ms=round(seconds * 1000), status=answer.status, error=said)
-        waits = () if delivery.type == TEST else self._waits
+        waits = () if delivery.type in TRIED_ONCE else self._waits
         verdict = judge_answer(answer, delivery.tries, waits, random.random())
         LOG.info(
             "webhook", kind=delivery.type, id=delivery.id, job=delivery.job_id or None, to=place,

@@ -6,8 +6,8 @@ if redis.call('EXISTS', delivery) == 0 then return 0 end
 local known = redis.call('HMGET', delivery, 'account', 'type', 'state', 'is_deleted')
 if known[3] and known[3] ~= 'waiting' then return 0 end
 local is_last = args.outcome == 'delivered' or args.outcome == 'given_up'
--- Progress is worth nothing later.
-if is_last and (known[4] or known[2] == 'job.progress') then
+-- Progress is worth nothing later: newer progress, or the end, follows it.
+if known[2] == 'job.progress' or (is_last and known[4]) then
   forget_delivery(args.id)
   return 1
 end
