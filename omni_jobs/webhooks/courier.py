@@ -113,7 +113,7 @@ class Courier:
             await self._pause(TROUBLE_SECONDS)
             return False
         for delivery in due:
-            receiver = Receiver(delivery.account, _place(delivery.url))
+            receiver = Receiver(delivery.account, place_of(delivery.url))
             wait = self._enter(receiver)
             if wait:
                 trips.create_task(self._settle(delivery, "untried", wait * random.uniform(1.0, 1.2)))
@@ -210,12 +210,12 @@ class Courier:
             return
 
 
-def _place(url: str) -> str:
-    """The receiver's host and port; for a URL that will be refused, the URL."""
+def place_of(url: str) -> str:
+    """The receiver's host and port, fit for a log: the rest of a URL may hold a password or a token."""
     try:
         _, host, port = split(url)
     except OmniJobsError:
-        return url
+        return "refused"
     return f"{host}:{port}"
 
 

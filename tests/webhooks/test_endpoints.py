@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from omni_jobs.api.app import create_app
 from omni_jobs.settings import Settings
 from omni_jobs.webhooks.endpoints import Endpoints
+from tests.api.conftest import job_body
 from tests.servers.scripted import Answer
 from tests.webhooks.receiver import receiving
 from tests.webhooks.test_courier import EVENTS, Office, office
@@ -45,6 +46,16 @@ def test_what_is_no_event_is_refused_at_the_door(door: TestClient) -> None:
         assert answer.status_code == 400
         assert "events" in answer.json()["error"]["param"]
     assert door.get("/v1/webhooks").json() == {"endpoints": []}
+
+
+def test_a_url_with_a_password_is_refused_by_its_field_and_not_repeated(door: TestClient) -> None:
+    url = "https://ann:secret-pw@a.example/hook"
+    registered = door.post("/v1/webhooks", json={"url": url})
+    submitted = door.post("/v1/jobs", json=job_body(webhook={"url": url}))
+    told = [answer.json()["error"] for answer in (registered, submitted)]
+    assert [one["param"] for one in told] == ["url", "webhook.url"]
+    assert all("user or password" in one["message"] for one in told)
+    assert "secret-pw" not in registered.text + submitted.text
 
 
 def test_a_url_that_is_registered_again_keeps_its_secret_and_no_list_shows_it(door: TestClient) -> None:
