@@ -9,7 +9,7 @@ from datetime import datetime
 
 from omni_jobs.errors import Forbidden, InvalidRequest
 from omni_jobs.schemas import JobRequest
-from omni_jobs.schemas.copies import CopyTarget
+from omni_jobs.schemas.copies import OUR_HEADERS, CopyTarget
 from omni_jobs.webhooks.addresses import split
 
 
@@ -19,6 +19,7 @@ def check_destinations(request: JobRequest, now: datetime) -> None:
         _check_url(str(request.webhook.url), "webhook.url")
     for place, target in enumerate(request.copies):
         _check_url(str(target.url), f"copies.{place}.url")
+        _check_headers(target, f"copies.{place}.headers")
         _check_time(target, f"copies.{place}.url", max(now, request.not_before or now))
 
 
@@ -28,6 +29,19 @@ def _check_url(url: str, field: str) -> None:
     except Forbidden as error:
         # Without the value: it may hold a password.
         raise InvalidRequest(f"`{field}`: {error.message}", field=field, remedy=error.remedy) from error
+
+
+def _check_headers(target: CopyTarget, field: str) -> None:
+    _, host, port = split(str(target.url))
+    shown = f"[{host}]" if ":" in host else host
+    for name, value in target.headers.items():
+        if name.lower() == "host" and value.lower() in (shown, f"{shown}:{port}"):
+            continue
+        if name.lower() in OUR_HEADERS:
+            why = "is not the URL's host" if name.lower() == "host" else "is a header of ours"
+            raise InvalidRequest(
+                f"`{field}.{name}`: {value!r} {why}.", field=f"{field}.{name}", value=value, remedy="Leave it out."
+            )
 
 
 def _check_time(target: CopyTarget, field: str, begins: datetime) -> None:
