@@ -87,6 +87,9 @@ KEY_PATTERNS: dict[str, str] = {
     "deliveries": "deliveries:%s:%s",
     "delivery": "delivery:%s",
     "delivery_tries": "tries:%s",
+    # String: how many events and copies a finished job had that told somebody of it. Outlives the record, which
+    # the server drops by itself.
+    "told": "told:%s:%s",
     # String: what an enhancer made of a prompt, by the digest of what it was made from.
     "revised": "revised:%s:%s",
     # List: an enhancer's answer to one question, JSON, for whoever waits.

@@ -26,6 +26,7 @@ from omni_jobs.store import JobStore, Ref, Ring
 from omni_jobs.store.allowances import NO_LIMITS
 from omni_jobs.store.codec import compact
 from omni_jobs.store.writing import MAX_ATTEMPTS
+from omni_jobs.webhooks.destinations import check_destinations
 
 LOG = structlog.get_logger(__name__)
 #: Above this many queued jobs a submit is refused, unless the caller has another limit.
@@ -56,7 +57,7 @@ def submit(
     card = store.card(request.model)
     card.validate_job(request)
     _check_deadline(request, datetime.now(UTC))
-    _check_copies(request, datetime.now(UTC))
+    check_destinations(request, datetime.now(UTC))
     _check_inputs(store, account, request)
     check_prompt(prompt_check, account, request)
     store.check_memory()
@@ -175,19 +176,6 @@ def _check_deadline(request: JobRequest, now: datetime) -> None:
             value=request.deadline.isoformat(),
             remedy="Give a time in the future, with its zone.",
         )
-
-
-def _check_copies(request: JobRequest, now: datetime) -> None:
-    begins = max(now, request.not_before or now)
-    for place, target in enumerate(request.copies):
-        ends = target.ends_at()
-        if ends is not None and ends <= begins:
-            raise InvalidRequest(
-                f"`copies.{place}.url`: the permission ends at {ends.isoformat(timespec='seconds')}, "
-                "before the job begins.",
-                field=f"copies.{place}.url",
-                remedy="Sign a link that lasts until the job will be done.",
-            )
 
 
 def _check_inputs(store: JobStore, account: str, request: JobRequest) -> None:

@@ -142,7 +142,9 @@ class Settings(BaseSettings):
         description="Comma list of seconds between the tries of one webhook; after the last it is given up.",
     )
     webhook_timeout_seconds: float = Field(20.0, gt=0, description="Longest time for one try, answer included.")
-    webhook_in_flight: int = Field(4, ge=1, le=100, description="Webhooks on their way to one host at a time.")
+    webhook_in_flight: int = Field(
+        4, ge=1, le=100, description="Webhooks of one account on their way to one host at a time."
+    )
     log_format: Literal["json", "console"] = Field("json", description="Structured logs, or for a person.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
 

@@ -19,6 +19,10 @@ Header = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[ -~]*$")]
 HeaderName = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9-]+$")]
 
 
+#: What says how a message is framed or where it goes: ours to write.
+OUR_HEADERS = frozenset({"connection", "content-length", "host", "transfer-encoding"})
+
+
 class CopyTarget(BaseModel):
     """Where one output is copied. `headers` go with a PUT, `fields` come before the file of a POST form."""
 
@@ -28,6 +32,12 @@ class CopyTarget(BaseModel):
     method: Literal["PUT", "POST"] = "PUT"
     headers: dict[HeaderName, Header] = Field(default_factory=dict, max_length=16)
     fields: dict[Text, Text] = Field(default_factory=dict, max_length=32)
+
+    @property
+    def sent_headers(self) -> dict[str, str]:
+        """The headers that go with a PUT, names in lower case, so that each takes the place of ours."""
+        named = {name.lower(): value for name, value in self.headers.items()}
+        return {name: value for name, value in named.items() if name not in OUR_HEADERS}
 
     def ends_at(self) -> datetime | None:
         """When the permission ends, as far as the link or the form's policy tells."""

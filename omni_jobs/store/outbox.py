@@ -35,6 +35,7 @@ class Outbox(StoreCore):
         """Ends (`delivered`, `given_up`) or postpones a delivery; False if it is gone or has ended.
 
         `later` counts the try, `untried` gives it back; each after the delay. `attempt` goes into the log.
+        Progress is forgotten, whatever the outcome.
         """
         arguments = {
             "id": delivery_id,

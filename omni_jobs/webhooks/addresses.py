@@ -76,15 +76,15 @@ def judge(
     answers = resolve(host, port, type=socket.SOCK_STREAM)
     addresses = [ipaddress.ip_address(str(answer[4][0]).partition("%")[0]) for answer in answers]
     if not addresses:
-        raise Forbidden(f"{host} has no address.", field="webhook.url")
+        raise Forbidden(f"{host} has no address.", field="url")
     if (host, port) not in allowed:
         if port not in PUBLIC_PORTS:
-            raise Forbidden(f"Port {port} may not be reached.", field="webhook.url", remedy="Use 443, 80 or 8443.")
+            raise Forbidden(f"Port {port} may not be reached.", field="url", remedy="Use 443, 80 or 8443.")
         for address in addresses:
             if not is_public(address):
                 raise Forbidden(
                     f"{host} is {address}, which is no public address.",
-                    field="webhook.url",
+                    field="url",
                     remedy="The operator can allow it with OMNI_WEBHOOK_ALLOW.",
                 )
     return Target(parts, host, port, addresses[0])
@@ -96,11 +96,13 @@ def split(url: str) -> tuple[SplitResult, str, int]:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise Forbidden(f"The URL is malformed: {error}.", field="webhook.url") from error
+        raise Forbidden(f"The URL is malformed: {error}.", field="url") from error
     if parts.scheme not in PORTS or not host:
-        raise Forbidden("The URL is not http:// or https:// with a host.", field="webhook.url")
+        raise Forbidden("The URL is not http:// or https:// with a host.", field="url")
     if parts.username is not None or parts.password is not None:
-        raise Forbidden("The URL holds a user or password.", field="webhook.url", remedy="Verify our signature.")
+        raise Forbidden(
+            "The URL holds a user or password.", field="url", remedy="Leave them out: our messages are signed."
+        )
     return parts, host.lower(), port or PORTS[parts.scheme]
 
 

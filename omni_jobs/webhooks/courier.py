@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import click
 import structlog
@@ -49,9 +50,18 @@ ERROR_CHARACTERS = 300
 LEASE_MARGIN_SECONDS = 30.0
 #: How long the links in an event are good: a receiver may read it late.
 LINK_SECONDS = 24 * 3600
+#: Types whose first failure is their last: a test is for now, and newer progress follows.
+TRIED_ONCE = frozenset({TEST, "job.progress"})
 #: What an account's gate is told: a receiver in trouble is not the account's.
 UNTROUBLED = Answer(200)
 EXIT_MISCONFIGURED, EXIT_UNAVAILABLE = 78, 69
+
+
+class Receiver(NamedTuple):
+    """Whose trouble stops what: of one account at one host and port, for many accounts may share a host."""
+
+    account: str
+    place: str
 
 
 class Courier:
@@ -64,7 +74,7 @@ class Courier:
         self._waits = parse_waits(settings.webhook_waits)
         # A pause longer than the schedule's own waits would make it slower than promised.
         longest = min(LONGEST_PAUSE_SECONDS, max(self._waits))
-        self._gates = Gates(settings.webhook_in_flight, longest_pause_seconds=longest)
+        self._receivers = Gates(settings.webhook_in_flight, longest_pause_seconds=longest)
         self._accounts = Gates(IN_FLIGHT_OF_ACCOUNT, longest_pause_seconds=longest)
         self._sender = Sender(parse_allowed(settings.webhook_allow), settings.webhook_timeout_seconds)
         self._service_secret = webhook_secret(settings)
@@ -103,23 +113,23 @@ class Courier:
             await self._pause(TROUBLE_SECONDS)
             return False
         for delivery in due:
-            place = _place(delivery.url)
-            wait = self._enter(place, delivery.account)
+            receiver = Receiver(delivery.account, place_of(delivery.url))
+            wait = self._enter(receiver)
             if wait:
                 trips.create_task(self._settle(delivery, "untried", wait * random.uniform(1.0, 1.2)))
             else:
                 await self._room.acquire()
-                trips.create_task(self._deliver(delivery, place))
+                trips.create_task(self._deliver(delivery, receiver))
         return len(due) == CHUNK
 
-    def _enter(self, place: str, account: str) -> float:
+    def _enter(self, receiver: Receiver) -> float:
         """0 if a delivery may go now, else the seconds until it should ask again."""
-        wait = self._gates.enter(place)
-        if not wait and (wait := self._accounts.enter(account)):
-            self._gates.withdraw(place)
+        wait = self._receivers.enter(receiver)
+        if not wait and (wait := self._accounts.enter(receiver.account)):
+            self._receivers.withdraw(receiver)
         return wait
 
-    async def _deliver(self, delivery: Delivery, place: str) -> None:
+    async def _deliver(self, delivery: Delivery, receiver: Receiver) -> None:
         answer = Answer(None, "the courier stopped")
         at, began = datetime.now(UTC), time.monotonic()
         try:
@@ -132,15 +142,15 @@ class Courier:
             answer = Answer(None, "an error of the courier; see its log")
         finally:
             seconds = time.monotonic() - began
-            self._gates.leave(place, answer, seconds)
+            self._receivers.leave(receiver, answer, seconds)
             self._accounts.leave(delivery.account, UNTROUBLED, seconds)
             self._room.release()
         said = answer.error[:ERROR_CHARACTERS] or None
         attempt = Attempt(at=at, duration_ms=round(seconds * 1000), status=answer.status, error=said)
-        waits = () if delivery.type == TEST else self._waits
+        waits = () if delivery.type in TRIED_ONCE else self._waits
         verdict = judge_answer(answer, delivery.tries, waits, random.random())
         LOG.info(
-            "webhook", kind=delivery.type, id=delivery.id, job=delivery.job_id or None, to=place,
+            "webhook", kind=delivery.type, id=delivery.id, job=delivery.job_id or None, to=receiver.place,
             status=answer.status, outcome=verdict.outcome, tries=delivery.tries, error=said,
             ms=attempt.duration_ms,
         )  # fmt: skip
@@ -200,12 +210,12 @@ class Courier:
             return
 
 
-def _place(url: str) -> str:
-    """The receiver's host and port; for a URL that will be refused, the URL."""
+def place_of(url: str) -> str:
+    """The receiver's host and port, fit for a log: the rest of a URL may hold a password or a token."""
     try:
         _, host, port = split(url)
     except OmniJobsError:
-        return url
+        return "refused"
     return f"{host}:{port}"
 
 

@@ -5,7 +5,7 @@ Registered by the API; the courier reads it before each try and disables a URL t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -95,7 +95,7 @@ class Endpoints:
         return self._change_known(account, endpoint_id, rotated)
 
     def disable(self, account: str, url: str, reason: str) -> None:
-        """No further event is sent to this URL. With too many rows it stays as it is, and is tried again."""
+        """No further event is sent to this URL. If all rows are registered, it is tried again."""
         facts = {"disabled_at": datetime.now(UTC), "reason": reason}
         with suppress(QuotaExceeded):
             self._change(account, url, lambda known: (known or _new(url)).model_copy(update=facts))
@@ -120,12 +120,12 @@ class Endpoints:
 
         def write(pipeline: Any) -> Endpoint:
             row = pipeline.hget(place, url)
-            if row is None and pipeline.hlen(place) >= MOST:
-                raise QuotaExceeded(
-                    f"The account has {MOST} webhook endpoints.", field="url", remedy="Forget those of no use."
-                )
+            is_full = row is None and pipeline.hlen(place) >= MOST
+            given_way = _dispensable(pipeline.hvals(place)) if is_full else None
             changed = change(None if row is None else Endpoint.model_validate_json(row))
             pipeline.multi()
+            if given_way is not None:
+                pipeline.hdel(place, given_way.url)
             pipeline.hset(place, url, changed.model_dump_json(exclude_none=True))
             return changed
 
@@ -135,6 +135,19 @@ class Endpoints:
 
     def _key(self, account: str) -> str:
         return self._store.keys("endpoints", account)
+
+
+def _dispensable(rows: Iterable[bytes]) -> Endpoint:
+    """The row that gives way when there is no room: of a URL that nobody registered, the longest disabled.
+
+    Raises QuotaExceeded: all are registered.
+    """
+    unregistered = [one for row in rows if not (one := Endpoint.model_validate_json(row)).secrets]
+    if not unregistered:
+        raise QuotaExceeded(
+            f"The account has {MOST} webhook endpoints.", field="url", remedy="Forget those of no use."
+        )
+    return min(unregistered, key=lambda one: one.disabled_at or one.created_at)
 
 
 def _new(url: str) -> Endpoint:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from omni_jobs.webhooks.schedule import Answer
@@ -41,12 +41,12 @@ class Gates:
         self._limit = limit
         self._longest = longest_pause_seconds
         self._clock = clock
-        self._gates: OrderedDict[str, Gate] = OrderedDict()
+        self._gates: OrderedDict[Hashable, Gate] = OrderedDict()
 
-    def enter(self, place: str) -> float:
+    def enter(self, key: Hashable) -> float:
         """0 if a delivery may go now (then `leave` must follow), else the seconds until it should ask again."""
-        gate = self._gates.setdefault(place, Gate())
-        self._gates.move_to_end(place)
+        gate = self._gates.setdefault(key, Gate())
+        self._gates.move_to_end(key)
         now = self._clock()
         if gate.opens_at > now:
             return gate.opens_at - now
@@ -61,13 +61,13 @@ class Gates:
         self._forget()
         return 0.0
 
-    def withdraw(self, place: str) -> None:
+    def withdraw(self, key: Hashable) -> None:
         """A delivery that was let in does not go."""
-        self._gates[place].in_flight -= 1
+        self._gates[key].in_flight -= 1
 
-    def leave(self, place: str, answer: Answer, seconds: float = FIRST_PAUSE_SECONDS) -> None:
+    def leave(self, key: Hashable, answer: Answer, seconds: float = FIRST_PAUSE_SECONDS) -> None:
         """A delivery came back after so long."""
-        gate = self._gates[place]
+        gate = self._gates[key]
         gate.in_flight -= 1
         gate.seconds = seconds
         if not answer.is_trouble:
@@ -82,7 +82,7 @@ class Gates:
 
     def _forget(self) -> None:
         while len(self._gates) > MAX_GATES:
-            place, gate = next(iter(self._gates.items()))
+            key, gate = next(iter(self._gates.items()))
             if gate.in_flight:
                 return
-            del self._gates[place]
+            del self._gates[key]

@@ -70,7 +70,7 @@ class Sender:
         """Puts a file where a presigned link allows it. Raises nothing that the receiver can cause."""
         given: dict[str, Any]
         if target.method == "PUT":
-            given = {"content": content, "headers": {"content-type": content_type, **target.headers}}
+            given = {"content": content, "headers": {"content-type": content_type, **target.sent_headers}}
         else:
             given = {"data": target.fields, "files": {"file": (name, content, content_type)}}
         return await self._tried(str(target.url), target.method, given)
@@ -83,6 +83,8 @@ class Sender:
                 return await self._request(target, method, given)
         except Forbidden as error:
             return Answer(None, str(error), is_refused=True)
+        except httpx.LocalProtocolError as error:
+            return Answer(None, f"this cannot be sent: {error}"[:300], is_refused=True)
         except TimeoutError:
             return Answer(None, f"no answer within {self._timeout_seconds:g} s")
         except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:

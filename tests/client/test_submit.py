@@ -45,6 +45,17 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"task": "edit", "images": ["../etc/passwd"]}, "images.0", "no upload"),
     ({"deadline": "2020-01-01T00:00:00Z"}, "deadline", "passed"),
     ({"webhook": {"url": "nothing"}}, "webhook.url", "URL"),
+    ({"webhook": {"url": "https://ann:pw@a.example/"}}, "webhook.url", "user or password"),
+    ({"copies": [{"url": "https://ann:pw@a.example/"}]}, "copies.0.url", "user or password"),
+    *(
+        ({"copies": [{"url": "https://a.example/k", "headers": {name: value}}]}, f"copies.0.headers.{name}", words)
+        for name, value, words in (
+            ("Content-Length", "3", "header of ours"),
+            ("transfer-encoding", "chunked", "header of ours"),
+            ("Connection", "close", "header of ours"),
+            ("Host", "b.example", "not the URL's host"),
+        )
+    ),
     ({"metadata": {"a": 3}}, "metadata.a", "string"),
     ({"output": {"formt": "png"}}, "output.formt", "format"),
 ]

@@ -138,6 +138,28 @@ def test_with_a_job_goes_what_was_told_of_it(any_store: JobStore) -> None:
     assert listed(any_store, DeliveryFilter()) == [kept.id]
 
 
+def test_with_a_job_that_expired_goes_what_was_told_of_it(any_store: JobStore) -> None:
+    """Also if the server dropped the record before the sweep; what is on its way is sent, then forgotten."""
+    hook = {"url": URL, "events": ["job.queued", "job.succeeded"]}
+    copies = [{"url": "https://bucket.example/k"}]
+    job = create(any_store, webhook=hook, copies=copies, ttl_seconds=60)
+    any_store.claim_next("w", ["tiny"], lease_seconds=10)
+    any_store.move("default", job.id, Status.SUCCEEDED, attempt=1)
+    kept = canceled(any_store)
+    for one in any_store.take_deliveries():
+        if one.type != "job.succeeded":
+            any_store.settle_delivery(one.id, "given_up", attempt=DOWN)
+    keys = any_store.keys
+    any_store.redis.delete(*(keys(name, "default", job.id) for name in ("job", "request", "events", "result")))
+    pass_time(any_store, 3600)
+    assert any_store.reconcile().cleaned == 1
+    (waits,), _ = any_store.deliveries("default", DeliveryFilter(job_id=job.id))
+    assert (waits.type, waits.state) == ("job.succeeded", "waiting")
+    any_store.settle_delivery(waits.id, "given_up", attempt=DOWN)
+    assert listed(any_store, DeliveryFilter()) == [kept.id]
+    assert not [key for key in any_store.redis.keys(f"{keys.prefix}:*") if job.id[4:].encode() in key]
+
+
 def test_a_test_event_concerns_no_job(any_store: JobStore) -> None:
     sent = any_store.post_test("default", URL)
     (due,) = any_store.take_deliveries()

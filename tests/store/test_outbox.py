@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import get_args
+
+import pytest
 
 from omni_jobs.schemas import Phase, Progress, Status
 from omni_jobs.schemas.deliveries import Attempt
-from omni_jobs.store import JobStore
+from omni_jobs.store import JobStore, Outcome
 from tests.store.conftest import create, pass_time
 
 URL = "https://example.org/hook"
@@ -69,7 +72,15 @@ def test_progress_is_delivered_only_when_asked_for_and_not_too_often(any_store: 
     deliveries = any_store.take_deliveries()
     notes = [delivery.job.progress for delivery in deliveries if delivery.job]
     assert [note and note.step for note in notes] == [0, 2]
-    # Progress is worth nothing later: the log does not keep it.
-    any_store.settle_delivery(deliveries[0].id, "delivered")
-    any_store.settle_delivery(deliveries[1].id, "given_up")
+
+
+@pytest.mark.parametrize("outcome", get_args(Outcome))
+def test_progress_is_tried_once_whatever_comes_of_it(any_store: JobStore, outcome: Outcome) -> None:
+    """A receiver that is down for a day must not get a day's progress after it, and nobody's log keeps it."""
+    job = create(any_store, webhook={"url": URL, "events": ["job.progress"]})
+    any_store.claim_next("w", ["tiny"], lease_seconds=60)
+    any_store.note_progress("default", job.id, 1, Progress(phase=Phase.DENOISE, step=1))
+    (due,) = any_store.take_deliveries()
+    assert any_store.settle_delivery(due.id, outcome, delay_seconds=1)
     assert any_store.deliveries("default") == ([], None)
+    assert any_store.stats()["deliveries"] == 0

@@ -122,6 +122,26 @@ def test_a_link_that_ends_before_the_job_begins_is_refused_at_submit(office: Off
         parse_job(job_body(num_outputs=2, copies=[{"url": "https://bucket.example/k"}]))
 
 
+def test_what_goes_with_a_copy_is_named_once_and_says_nothing_of_the_message_itself() -> None:
+    """Also of a job that an earlier version took."""
+    given = {
+        "Content-Type": "image/x-mine",
+        "HOST": "bucket.example",
+        "Content-Length": "3",
+        "Connection": "close",
+    }
+    target = CopyTarget.model_validate({"url": "https://bucket.example/k", "headers": given})
+    assert target.sent_headers == {"content-type": "image/x-mine"}
+
+
+@pytest.mark.parametrize("host", ["bucket.example", "Bucket.Example:443"])
+def test_a_host_that_is_the_links_own_is_taken(office: Office, host: str) -> None:
+    job, _ = queue.submit(
+        office.store, job_body(copies=[{"url": "https://bucket.example/k", "headers": {"Host": host}}])
+    )
+    assert job.status is Status.QUEUED
+
+
 def test_a_webhook_does_not_hand_the_links_on(office: Office) -> None:
     with receiving(secret=office.secret) as receiver:
         queue.submit(

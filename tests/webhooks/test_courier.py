@@ -128,6 +128,23 @@ def test_one_account_leaves_room_for_the_others(office: Office) -> None:
             hangs.set()
 
 
+def test_one_accounts_trouble_at_a_host_is_not_anothers(office: Office) -> None:
+    """The first account's receiver asks for a minute's rest; the second one's has the same host and port."""
+
+    def queued(url: str, account: str) -> None:
+        queue.submit(office.store, job_body(webhook={"url": url, "events": ["job.queued"]}), account=account)
+
+    def mood(number: int) -> Answer:
+        return Answer(503, headers={"Retry-After": "60"}) if number == 1 else Answer(204)
+
+    with receiving(mood) as receiver, office.courier(receiver, webhook_waits="3600"):
+        queued(f"{receiver.url}/down", "default")
+        receiver.until(lambda: office.store.deliveries("default")[0][0].attempts)
+        queued(f"{receiver.url}/up", "neighbour")
+        receiver.until(lambda: receiver.accepted)
+        assert [one.path.rpartition("/")[2] for one in receiver.requests] == ["down", "up"]
+
+
 def test_a_delivery_that_cannot_be_read_holds_up_no_other(office: Office) -> None:
     """Such as one that a later version wrote, before it was taken back."""
     with receiving(secret=office.secret) as receiver:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from starlette.testclient import TestClient
 
 from omni_jobs.api.app import create_app
 from omni_jobs.settings import Settings
-from omni_jobs.webhooks.endpoints import Endpoints
+from omni_jobs.webhooks.endpoints import Endpoint, Endpoints
+from tests.api.conftest import job_body
 from tests.servers.scripted import Answer
 from tests.webhooks.receiver import receiving
 from tests.webhooks.test_courier import EVENTS, Office, office
@@ -47,6 +49,16 @@ def test_what_is_no_event_is_refused_at_the_door(door: TestClient) -> None:
     assert door.get("/v1/webhooks").json() == {"endpoints": []}
 
 
+def test_a_url_with_a_password_is_refused_by_its_field_and_not_repeated(door: TestClient) -> None:
+    url = "https://ann:secret-pw@a.example/hook"
+    registered = door.post("/v1/webhooks", json={"url": url})
+    submitted = door.post("/v1/jobs", json=job_body(webhook={"url": url}))
+    told = [answer.json()["error"] for answer in (registered, submitted)]
+    assert [one["param"] for one in told] == ["url", "webhook.url"]
+    assert all("user or password" in one["message"] for one in told)
+    assert "secret-pw" not in registered.text + submitted.text
+
+
 def test_a_url_that_is_registered_again_keeps_its_secret_and_no_list_shows_it(door: TestClient) -> None:
     made, again = (door.post("/v1/webhooks", json={"url": "https://a.example/hook"}).json() for _ in range(2))
     assert made["secret"].startswith("whsec_")
@@ -64,6 +76,27 @@ def test_an_account_has_room_for_a_thousand(office: Office, door: TestClient) ->
     endpoints.disable("default", "https://c.example/", "it answered 410 Gone")
     assert endpoints.find("default", "https://c.example/") is None
     assert door.post("/v1/webhooks", json={"url": "https://a.example/"}).status_code == 201
+
+
+def test_urls_that_nobody_registered_take_no_ones_room(office: Office, door: TestClient) -> None:
+    """Each job may have a URL of its own that answers 410 ever after: the oldest of these is forgotten."""
+    endpoints = Endpoints(office.store)
+    began = datetime(2026, 1, 31, tzinfo=UTC)
+    gone = [
+        Endpoint(id=f"whe_{number:04}", url=f"https://{number}.example/", created_at=began, disabled_at=at)
+        for number in range(999)
+        for at in (began + timedelta(seconds=number),)
+    ]
+    rows = {one.url: one.model_dump_json() for one in gone}
+    office.store.redis.hset(office.store.keys("endpoints", "default"), mapping=rows)
+    mine = endpoints.register("default", "https://a.example/")
+    endpoints.disable("default", mine.url, "it answered 410 Gone")
+    assert door.post("/v1/webhooks", json={"url": "https://b.example/"}).status_code == 201
+    endpoints.disable("default", "https://c.example/", "it answered 410 Gone")
+    left = {one.url for one in endpoints.all("default")}
+    assert len(left) == 1000
+    assert left >= {mine.url, "https://b.example/", "https://c.example/", gone[2].url}
+    assert not left & {gone[0].url, gone[1].url}
 
 
 def test_changes_at_the_same_time_lose_no_secret(office: Office) -> None:

@@ -13,6 +13,7 @@ from standardwebhooks.webhooks import Webhook
 from omni_jobs.errors import Forbidden, Misconfigured
 from omni_jobs.settings import Settings
 from omni_jobs.webhooks import new_secret, sign, verify
+from omni_jobs.webhooks.courier import place_of
 from omni_jobs.webhooks.gates import Gates
 from omni_jobs.webhooks.schedule import Answer, judge_answer, parse_waits
 from omni_jobs.webhooks.sender import retry_after
@@ -136,3 +137,11 @@ def test_a_refused_message_closes_no_gate() -> None:
         assert gates.enter("a") == 0
         gates.leave("a", answer)
     assert gates.enter("a") == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [("https://Hooks.example/x?token=t", "hooks.example:443"), ("https://ann:pw@hooks.example/x", "refused")],
+)
+def test_a_log_line_names_the_host_and_nothing_that_is_secret(url: str, place: str) -> None:
+    assert place_of(url) == place

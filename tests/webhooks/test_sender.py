@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from omni_jobs.schemas.copies import CopyTarget
 from omni_jobs.webhooks.schedule import Answer
 from omni_jobs.webhooks.sender import Sender
 from tests.servers.scripted import Answer as Said
@@ -31,6 +32,15 @@ async def send(url: str, port: int, *, host: str = "127.0.0.1", timeout: float =
     sender = Sender(frozenset({(host, port)}), timeout, **options)
     try:
         return await sender.send(url, b'{"a":1}', {"webhook-id": "evt_1"})
+    finally:
+        await sender.close()
+
+
+async def copy(address: str, headers: dict[str, str]) -> Answer:
+    sender = Sender(frozenset({("127.0.0.1", port_of(address))}), 20.0)
+    target = CopyTarget.model_validate({"url": f"{address}/key", "headers": headers})
+    try:
+        return await sender.copy(target, b"abc", "image/png", "0.png")
     finally:
         await sender.close()
 
@@ -54,6 +64,30 @@ def test_a_redirect_is_a_failure_and_is_not_followed() -> None:
         assert run(send(f"{address}/hook?a=b", port_of(address))).status == 302
     assert [(one.method, one.path, one.body) for one in seen] == [("POST", "/hook?a=b", b'{"a":1}')]
     assert seen[0].headers["content-type"] == "application/json"
+
+
+def test_a_customers_own_headers_go_with_a_copy_each_once() -> None:
+    """`Host` is the URL's, under whatever spelling, and a type of the customer's own takes the place of ours."""
+    seen: list[Request] = []
+
+    def answer(request: Request) -> Said:
+        seen.append(request)
+        return Said(200)
+
+    with scripted(answer) as address:
+        place = address.removeprefix("http://")
+        given = {"Host": place, "Content-Type": "image/x-mine", "X-Amz-Acl": "private"}
+        assert run(copy(address, given)).is_success
+    (request,) = seen
+    assert (request.method, request.body) == ("PUT", b"abc")
+    sent = {name: request.headers[name] for name in ("host", "content-type", "x-amz-acl")}
+    assert sent == {"host": place, "content-type": "image/x-mine", "x-amz-acl": "private"}
+
+
+def test_a_request_that_cannot_be_written_is_not_the_receivers_trouble() -> None:
+    with scripted(lambda _: Said(200)) as address:
+        answer = run(copy(address, {"x-padded": " a value begins with no space "}))
+    assert (answer.status, answer.is_refused, answer.is_trouble) == (None, True, False)
 
 
 def test_loopback_that_is_not_allowed_is_never_connected_to() -> None:

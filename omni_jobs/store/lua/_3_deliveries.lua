@@ -94,12 +94,20 @@ local function end_delivery(id, account, state)
   forget_beyond(key('deliveries', account, state), KEPT_DELIVERIES[state].of_account)
 end
 
--- Whoever deletes a job means what was told of it as well; what is still on its way goes with its end.
-local function forget_deliveries_of(job)
+-- How many events and copies a finished job had, for when its record is gone; kept for as long as a delivery may be.
+local function note_told(job, ttl_ms)
+  if not (job.webhook or job.copies) then return end
+  local copies = job.copies and #cjson.decode(job.copies) or 0
+  redis.call('SET', key('told', job.account, job.id), number(job.sequence) .. ' ' .. copies,
+    'PX', ms(ttl_ms + KEPT_DELIVERIES.given_up.ms))
+end
+
+-- With a job goes what was told of it, prompt and all; what is still on its way goes with its end.
+local function forget_deliveries_of(account, job_id, events, copies)
+  redis.call('DEL', key('told', account, job_id))
   local ids = {}
-  for sequence = 1, number(job.sequence) do ids[#ids + 1] = 'evt_' .. string.sub(job.id, 5) .. '_' .. sequence end
-  local request = cjson.decode(redis.call('GET', key('request', job.account, job.id)) or '{}')
-  for place = 1, #(request.copies or {}) do ids[#ids + 1] = 'cpy_' .. string.sub(job.id, 5) .. '_' .. (place - 1) end
+  for sequence = 1, events do ids[#ids + 1] = 'evt_' .. string.sub(job_id, 5) .. '_' .. sequence end
+  for place = 0, copies - 1 do ids[#ids + 1] = 'cpy_' .. string.sub(job_id, 5) .. '_' .. place end
   for _, id in ipairs(ids) do
     local state = redis.call('HGET', key('delivery', id), 'state')
     if state == 'waiting' then

@@ -12,7 +12,8 @@ if job.idempotency then
   local known = redis.call('GET', place)
   if known and string.match(known, '^(%S+) ') == job.id then redis.call('DEL', place) end
 end
-forget_deliveries_of(job)
+local request = cjson.decode(redis.call('GET', key('request', job.account, job.id)) or '{}')
+forget_deliveries_of(job.account, job.id, number(job.sequence), #(request.copies or {}))
 redis.call('DEL', key('job', job.account, job.id), key('events', job.account, job.id),
   key('request', job.account, job.id), key('result', job.account, job.id),
   key('progress', job.account, job.id), key('preview', job.account, job.id))

@@ -76,6 +76,12 @@ local function clean_expired()
     for _, status in ipairs({'succeeded', 'failed', 'canceled', 'expired'}) do
       redis.call('ZREM', key('status_jobs', account, status), id)
     end
+    -- The server may have dropped the record already.
+    local told = redis.call('GET', key('told', account, id))
+    if told then
+      local events, copies = string.match(told, '^(%d+) (%d+)$')
+      forget_deliveries_of(account, id, tonumber(events), tonumber(copies))
+    end
     redis.call('DEL', key('job', account, id), key('events', account, id), key('request', account, id),
       key('result', account, id))
     redis.call('ZREM', key('expiring'), ref)
