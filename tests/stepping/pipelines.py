@@ -34,6 +34,8 @@ class Denoiser(nn.Module):
             result = result * (1 + self.error)
         if self.habit == "first row for all" and rows > 1:
             result = self.out(torch.tanh(self.mix(hidden_states) + scale.reshape(-1, 1)[:1]))
+        if self.habit == "an expert for all" and scale[0] < 0.5:
+            result = -result
         if self.habit == "random":
             result = result + torch.randn(result.shape, dtype=result.dtype)
         if self.habit == "writes":

@@ -32,7 +32,7 @@ def test_a_good_model_shares_forwards() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("habit", ["wrong in company", "first row for all"])
+@pytest.mark.parametrize("habit", ["wrong in company", "first row for all", "an expert for all"])
 def test_a_planted_wrong_rule_is_caught(habit: str, dtype: torch.dtype) -> None:
     plain, together, omni = run_both(habit, dtype)
     for mine, theirs in zip(plain, together, strict=True):

@@ -18,6 +18,9 @@ from workers.stepping.leaves import Description, Leaf, Path, Role
 #: Leaves that a merge joins row by row, and that may therefore differ.
 JOINED = (Role.ROWS, Role.COLUMNS, Role.TEXT, Role.SCALAR, Role.MASK)
 
+#: By how much numbers shrink from one altered call to the next.
+SHRINKS = 0.3
+
 
 def equal_leaves(calls: Sequence[Description]) -> list[Path]:
     """The joined leaves, apart from the sample, in which these calls do not differ at all."""
@@ -45,10 +48,11 @@ def _altered_leaf(leaf: Leaf, index: int) -> Leaf:
 
 
 def _moved(value: Any, index: int) -> Any:
-    """Numbers and vectors shrink a little, so that timesteps stay in their range; tables are rolled."""
+    """Numbers and vectors shrink, far enough to meet experts that take turns by timestep, and timesteps stay in their
+    range; tables are rolled."""
     if index == 0 or isinstance(value, bool) or (isinstance(value, torch.Tensor) and value.dtype is torch.bool):
         return value
-    factor = 1 - 0.17 * index
+    factor = SHRINKS**index
     if not isinstance(value, torch.Tensor):
         return type(value)(value * factor)
     if value.ndim <= 1 or value.shape[-1] == 1:
