@@ -16,7 +16,13 @@ from omni_jobs.api.faces.files import add_file
 from omni_jobs.api.jobs import submit_one
 from omni_jobs.api.openai import batch_runner, batch_work
 from omni_jobs.api.openai.batch_lines import job_id_of
-from omni_jobs.api.openai.batch_runner import MAX_FAULTS, PAUSES_SECONDS, BatchRunner, pause_seconds
+from omni_jobs.api.openai.batch_runner import (
+    FORGET_SECONDS,
+    MAX_FAULTS,
+    PAUSES_SECONDS,
+    BatchRunner,
+    pause_seconds,
+)
 from omni_jobs.api.service import Service
 from omni_jobs.errors import Superseded
 from omni_jobs.names import new_id
@@ -110,6 +116,34 @@ def test_a_batchs_jobs_count_for_its_key_and_a_full_queue_only_makes_it_wait(
     until(lambda: service.store.statuses("default", [job_id_of(batch, 2)]) == ["queued"])
     assert now_of(service, batch).status is BatchStatus.IN_PROGRESS
     assert service.store.usage(service.store.owner_of(key.id))[0].jobs == 2
+
+
+def later(now: list[float]) -> bool:
+    now[0] += FORGET_SECONDS + 1
+    return True
+
+
+def test_faults_that_sound_work_lies_between_do_not_add_up(
+    service: Service, runner: BatchRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch, left, now = added(service, "fox"), [0], [0.0]
+    looks: list[batch_work.BatchWork] = []
+
+    def look(work: batch_work.BatchWork) -> None:
+        if left[0]:
+            left[0] -= 1
+            raise ZeroDivisionError
+        looks.append(work)
+
+    monkeypatch.setattr(batch_work.BatchWork, "_look", look)
+    monkeypatch.setattr(runner, "_clock", lambda: now[0])
+    runner.start()
+    for _ in range(MAX_FAULTS + 1):
+        left[0] = 1
+        until(lambda: left[0] == 0)
+        looks.clear()
+        until(lambda: later(now) and looks)
+    assert now_of(service, batch).status is BatchStatus.IN_PROGRESS
 
 
 def test_pauses_grow_to_the_longest_and_differ() -> None:

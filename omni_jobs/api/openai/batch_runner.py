@@ -10,7 +10,7 @@ import random
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -30,12 +30,14 @@ IDLE_SECONDS = 0.5
 PAUSES_SECONDS = (1.0, 60.0)
 #: Errors of ours after which a batch is given up: about three minutes.
 MAX_FAULTS = 8
+#: After so long without trouble, well above the longest pause, all before is forgotten: batches may last a month.
+FORGET_SECONDS = 600.0
 Place = tuple[str, str]
 
 
 @dataclass
 class Held:
-    """A batch whose lock is ours. Each trouble begins its work anew, at `again_at` on the monotonic clock.
+    """A batch whose lock is ours. Each trouble begins its work anew, at `again_at` on the runner's clock.
 
     `faults` counts the troubles that are no outage and no limit of something we need.
     """
@@ -44,7 +46,15 @@ class Held:
     steps: Iterator[bool] = field(default_factory=lambda: iter(()))
     troubles: int = 0
     faults: int = 0
+    troubled_at: float = 0.0
     again_at: float = 0.0
+
+    def note_trouble(self, now: float, *, is_fault: bool) -> None:
+        """Counts one, beside those that are not long ago."""
+        if now - self.troubled_at > FORGET_SECONDS:
+            self.troubles = self.faults = 0
+        self.troubles, self.troubled_at = self.troubles + 1, now
+        self.faults += is_fault
 
 
 def pause_seconds(troubles: int, chance: float) -> float:
@@ -56,10 +66,13 @@ def pause_seconds(troubles: int, chance: float) -> float:
 class BatchRunner:
     """Works on every batch that nobody else holds."""
 
-    def __init__(self, service: Service, loop: asyncio.AbstractEventLoop) -> None:
-        """`loop` is the application's."""
+    def __init__(
+        self, service: Service, loop: asyncio.AbstractEventLoop, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`loop` is the application's; `clock` counts seconds and never goes back."""
         self._service = service
         self._loop = loop
+        self._clock = clock
         self._holder = secrets.token_hex(8)
         self._stopping = threading.Event()
         self._held: dict[Place, Held] = {}
@@ -97,7 +110,7 @@ class BatchRunner:
                 self._held.pop(place, None)
                 continue
             held = self._held.setdefault(place, Held())
-            if time.monotonic() >= held.again_at:
+            if self._clock() >= held.again_at:
                 is_busy |= self._step(place, held)
         return is_busy
 
@@ -111,11 +124,12 @@ class BatchRunner:
             del self._held[place]
         except (Unavailable, QuotaExceeded) as error:
             LOG.warning("batch waits", batch=place[1], code=error.code, error=str(error))
+            held.note_trouble(self._clock(), is_fault=False)
             self._put_off(held)
         except Exception as error:
             # One batch that cannot be worked on must not stop all others.
             LOG.exception("batch met an error of ours", batch=place[1])
-            held.faults += 1
+            held.note_trouble(self._clock(), is_fault=True)
             if held.faults < MAX_FAULTS:
                 self._put_off(held)
             else:
@@ -129,8 +143,7 @@ class BatchRunner:
 
     def _put_off(self, held: Held) -> None:
         """The work begins anew after a pause; until then nobody else takes the batch."""
-        held.troubles += 1
-        held.again_at = time.monotonic() + pause_seconds(held.troubles, random.random())
+        held.again_at = self._clock() + pause_seconds(held.troubles, random.random())
         held.work = None
 
     def _give_up(self, place: Place, held: Held, error: Exception) -> None:
@@ -145,4 +158,5 @@ class BatchRunner:
             del self._held[place]
         except OmniJobsError:
             LOG.exception("batch is not given up yet", batch=place[1])
+            held.note_trouble(self._clock(), is_fault=False)
             self._put_off(held)
