@@ -68,6 +68,14 @@ class Batches(StoreCore):
         pairs = (member.decode().partition("/") for member in sorted(members))
         return [(account, batch_id) for account, _, batch_id in pairs]
 
+    def open_batches_of(self, account: str) -> list[Batch]:
+        """The account's batches that have not ended."""
+        ids = [batch_id for owner, batch_id in self.open_batches() if owner == account]
+        if not ids:
+            return []
+        (texts,) = self._ask(("MGET", *(self.keys("batch", account, one) for one in ids)))
+        return [Batch.model_validate_json(text) for text in texts if text is not None]
+
     def ask_to_cancel_batch(self, account: str, batch_id: str) -> None:
         """A wish for whoever works on it."""
         self._ask(("SET", self.keys("batch_cancel", account, batch_id), 1, "EX", BATCH_TTL_SECONDS))

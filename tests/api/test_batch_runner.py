@@ -24,7 +24,7 @@ from omni_jobs.api.openai.batch_runner import (
     pause_seconds,
 )
 from omni_jobs.api.service import Service
-from omni_jobs.errors import Superseded
+from omni_jobs.errors import QueueUnavailable, Superseded
 from omni_jobs.names import new_id
 from omni_jobs.redis_server import RedisServer
 from omni_jobs.schemas import Status
@@ -48,14 +48,14 @@ def service(redis_server: RedisServer, tmp_path: Path) -> Iterator[Service]:
 
 
 def added(service: Service, *prompts: str, key_id: str | None = None) -> Batch:
-    """A new batch with a line for each prompt."""
+    """A new batch with a line for each prompt, blank for an empty one."""
     body = {"model": MODEL}
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"custom_id": str(n), "method": "POST", "url": ENDPOINT, "body": {**body, "prompt": prompt}}
         for n, prompt in enumerate(prompts)
     ]
     path = Path(service.settings.storage_url).with_name(f"{secrets.token_hex(4)}.jsonl")
-    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    path.write_text("".join(f"{json.dumps(row) if row['body']['prompt'] else ''}\n" for row in rows))
     file = add_file(service, "default", path, purpose="batch", filename="lines.jsonl")
     now = datetime.now(UTC)
     batch = Batch(
@@ -116,6 +116,27 @@ def test_a_batchs_jobs_count_for_its_key_and_a_full_queue_only_makes_it_wait(
     until(lambda: service.store.statuses("default", [job_id_of(batch, 2)]) == ["queued"])
     assert now_of(service, batch).status is BatchStatus.IN_PROGRESS
     assert service.store.usage(service.store.owner_of(key.id))[0].jobs == 2
+
+
+def test_a_batch_whose_input_is_lost_fails_and_calls_all_its_jobs_off(
+    service: Service, runner: BatchRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = added(service, "fox", "hen", "", "owl")
+    ids = [job_id_of(batch, number) for number in (1, 2, 4)]
+    real, broken = batch_work.BatchWork._look, [False]
+
+    def look(work: batch_work.BatchWork) -> None:
+        if broken[0]:
+            raise QueueUnavailable("away")
+        real(work)
+
+    monkeypatch.setattr(batch_work.BatchWork, "_look", look)
+    runner.start()
+    until(lambda: service.store.statuses("default", ids) == ["queued"] * 3)
+    service.store.forget_file("default", batch.input_file_id)
+    broken[0] = True  # the work begins anew
+    until(lambda: now_of(service, batch).status is BatchStatus.FAILED)
+    assert service.store.statuses("default", ids) == ["canceled"] * 3
 
 
 def later(now: list[float]) -> bool:

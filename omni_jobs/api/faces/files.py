@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from omni_jobs.api.service import Service
+from omni_jobs.errors import IllegalMove
 from omni_jobs.names import new_id
 from omni_jobs.schemas.files import StoredFile
 from omni_jobs.uploads import storage_errors_translated
@@ -100,8 +101,21 @@ def list_files(service: Service, account: str) -> list[StoredFile]:
 
 
 def delete_file(service: Service, account: str, file_id: str) -> StoredFile:
-    """Deletes a file; a picture that jobs may use stays an upload. Raises NotFound."""
+    """Deletes a file; a picture that jobs may use stays an upload.
+
+    Raises:
+        NotFound.
+        IllegalMove: a batch that has not ended reads it; who takes that batch over begins with its file.
+    """
     file = service.store.file(account, file_id)
+    reader = next((one for one in service.store.open_batches_of(account) if one.input_file_id == file_id), None)
+    if reader is not None:
+        raise IllegalMove(
+            f"File {file_id} is the input of batch {reader.id}, which has not ended.",
+            field="file_id",
+            value=file_id,
+            remedy="Cancel the batch first, or wait for its end.",
+        )
     if file.upload is None:
         with storage_errors_translated():
             service.objects.delete(file.key)

@@ -40,6 +40,8 @@ STEP_SECONDS = 0.5
 #: Jobs that are unfinished at a time, problems that are told.
 WINDOW = 1000
 MAX_PROBLEMS = 100
+#: Lines whose jobs are called off when a batch fails; any beyond, behind blank ones, run until the batch's end.
+MAX_NUMBER = 200_000
 _SUCCEEDED, _FINAL = Status.SUCCEEDED.value, {status.value for status in Status if status.is_terminal}
 
 
@@ -81,10 +83,19 @@ class BatchWork:
 
     def give_up(self, reason: str) -> None:
         """Ends the batch as failed; its jobs that are on their way are called off."""
+        self._call_off()
         self._fail([BatchProblem(code="internal_error", message=f"The batch was given up: {reason}")])
-        for job_id in self._waiting:
-            with suppress(IllegalMove, NotFound):
-                queue.cancel(self._service.store, self._batch.account, job_id)
+
+    def _call_off(self) -> None:
+        """Cancels the job of every line that has not ended, whoever submitted it."""
+        batch, store = self._batch, self._service.store
+        last = min(max(batch.total, batch.last_line), MAX_NUMBER)
+        for begin in range(1, last + 1, WINDOW):
+            ids = [job_id_of(batch, number) for number in range(begin, min(begin + WINDOW, last + 1))]
+            for job_id, status in zip(ids, store.statuses(batch.account, ids), strict=True):
+                if status is not None and status not in _FINAL:
+                    with suppress(IllegalMove, NotFound):
+                        queue.cancel(store, batch.account, job_id)
 
     def _fetched(self, spool: IO[bytes]) -> bool:
         store, batch = self._service.store, self._batch
@@ -94,6 +105,7 @@ class BatchWork:
                 while chunk := source.read(1 << 20):
                     spool.write(chunk)
         except NotFound as error:
+            self._call_off()
             self._fail([BatchProblem(code="invalid_file", message=str(error))])
             return False
         spool.flush()
@@ -102,8 +114,9 @@ class BatchWork:
     def _validate(self, path: Path) -> Iterator[bool]:
         """Every line looked at before the first is asked for."""
         problems: list[BatchProblem] = []
-        total = 0
+        total = last = 0
         for total, line in enumerate(self._lines(path), 1):
+            last = line.number
             if isinstance(line, Problem):
                 problems.append(problem_of(line))
             if len(problems) >= MAX_PROBLEMS:
@@ -115,7 +128,8 @@ class BatchWork:
         if problems:
             self._fail(problems)
         else:
-            self._save(self._batch.moved(BatchStatus.IN_PROGRESS, datetime.now(UTC), total=total))
+            now = datetime.now(UTC)
+            self._save(self._batch.moved(BatchStatus.IN_PROGRESS, now, total=total, last_line=last))
         yield True
 
     def _run(self, path: Path) -> Generator[bool, None, BatchStatus]:
