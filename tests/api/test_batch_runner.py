@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import secrets
+import sqlite3
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,16 +24,18 @@ from omni_jobs.api.openai.batch_runner import (
     MAX_FAULTS,
     PAUSES_SECONDS,
     BatchRunner,
+    is_outage,
     pause_seconds,
 )
 from omni_jobs.api.service import Service
-from omni_jobs.errors import QueueUnavailable, Superseded
+from omni_jobs.errors import QueueUnavailable, QuotaExceeded, Superseded
 from omni_jobs.names import new_id
 from omni_jobs.redis_server import RedisServer
 from omni_jobs.schemas import Status
 from omni_jobs.schemas.batches import Batch, BatchStatus
 from omni_jobs.settings import Settings
 from omni_jobs.store import connect
+from omni_jobs.store.batches import MAX_OPEN_BATCHES
 from storage import LocalStore
 from tests.api.conftest import MODEL, card
 from tests.api.test_batch_takeover import ENDPOINT, until
@@ -137,6 +142,32 @@ def test_a_batch_whose_input_is_lost_fails_and_calls_all_its_jobs_off(
     broken[0] = True  # the work begins anew
     until(lambda: now_of(service, batch).status is BatchStatus.FAILED)
     assert service.store.statuses("default", ids) == ["canceled"] * 3
+
+
+def test_a_full_disk_is_an_outage() -> None:
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorcode = sqlite3.SQLITE_FULL
+    assert all(map(is_outage, (OSError(errno.ENOSPC, "full"), full, QueueUnavailable("away"))))
+    assert not any(map(is_outage, (OSError(errno.EIO, "broken"), sqlite3.OperationalError("no"), ValueError())))
+
+
+def test_an_account_has_so_many_open_batches_and_none_leaves_a_named_file(
+    service: Service, runner: BatchRunner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    spools = tmp_path / "spools"
+    spools.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(spools))
+    batches = [added(service, "fox") for _ in range(MAX_OPEN_BATCHES)]
+    with pytest.raises(QuotaExceeded, match="cancel one"):
+        added(service, "hen")
+    elsewhere = batches[0].model_copy(update={"account": "other", "id": new_id("batch")})
+    service.store.add_batch(elsewhere)
+    runner.start()
+    until(lambda: all(now_of(service, one).status is BatchStatus.IN_PROGRESS for one in batches))
+    assert list(spools.iterdir()) == []
+    service.store.ask_to_cancel_batch("default", batches[0].id)
+    until(lambda: now_of(service, batches[0]).status is BatchStatus.CANCELLED)
+    added(service, "hen")
 
 
 def later(now: list[float]) -> bool:

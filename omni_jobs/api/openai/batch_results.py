@@ -7,8 +7,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import suppress
-from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 from omni_jobs import queue
 from omni_jobs.api.faces.files import add_file
@@ -45,7 +44,7 @@ def write_results(
     """
     failures: Counter[str] = Counter()
     completed = 0
-    with tempfile.NamedTemporaryFile("w", prefix="batch-") as out, tempfile.NamedTemporaryFile("w") as err:
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         for chunk in chunks:
             for (number, custom_id), job in zip(chunk, _ended(service, batch, chunk), strict=True):
                 if job is not None and job.status is Status.SUCCEEDED:
@@ -83,16 +82,17 @@ def _reason(job: Job | None, ending: BatchStatus) -> tuple[str, str]:
     return code_and_text(error)
 
 
-def _write(file: IO[str], row: dict[str, Any]) -> None:
-    file.write(json.dumps(row, separators=(",", ":")) + "\n")
+def _write(file: BinaryIO, row: dict[str, Any]) -> None:
+    file.write(json.dumps(row, separators=(",", ":")).encode() + b"\n")
 
 
-def _kept(service: Service, batch: Batch, file: Any, word: str) -> str:
-    file.flush()
+def _kept(service: Service, batch: Batch, file: BinaryIO, word: str) -> str:
+    service.reserve_bytes(batch.account, file.tell())
+    file.seek(0)
     kept = add_file(
         service,
         batch.account,
-        Path(file.name),
+        file,
         purpose="batch_output",
         filename=f"{batch.id}_{word}.jsonl",
         content_type="application/jsonl",

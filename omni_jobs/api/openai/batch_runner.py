@@ -6,8 +6,10 @@ Started and stopped with the application.
 from __future__ import annotations
 
 import asyncio
+import errno
 import random
 import secrets
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -61,6 +63,15 @@ def pause_seconds(troubles: int, chance: float) -> float:
     """The pause after so many troubles; `chance`, from 0 to 1, shortens it by up to a half."""
     first, longest = PAUSES_SECONDS
     return min(longest, first * 2.0 ** (troubles - 1)) * (1 - chance / 2)
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether what went wrong ends by itself: no answer, a limit, a disk that is full."""
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return isinstance(error, Unavailable | QuotaExceeded)
 
 
 class BatchRunner:
@@ -122,18 +133,18 @@ class BatchRunner:
             return next(held.steps)
         except (StopIteration, Superseded):
             del self._held[place]
-        except (Unavailable, QuotaExceeded) as error:
-            LOG.warning("batch waits", batch=place[1], code=error.code, error=str(error))
-            held.note_trouble(self._clock(), is_fault=False)
-            self._put_off(held)
         except Exception as error:
             # One batch that cannot be worked on must not stop all others.
-            LOG.exception("batch met an error of ours", batch=place[1])
-            held.note_trouble(self._clock(), is_fault=True)
-            if held.faults < MAX_FAULTS:
-                self._put_off(held)
+            is_fault = not is_outage(error)
+            held.note_trouble(self._clock(), is_fault=is_fault)
+            if is_fault:
+                LOG.exception("batch met an error of ours", batch=place[1])
             else:
+                LOG.warning("batch waits", batch=place[1], code=getattr(error, "code", None), error=str(error))
+            if is_fault and held.faults >= MAX_FAULTS:
                 self._give_up(place, held, error)
+            else:
+                self._put_off(held)
         return False
 
     def _begun(self, place: Place) -> tuple[BatchWork, Iterator[bool]]:

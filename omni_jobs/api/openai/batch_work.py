@@ -14,8 +14,7 @@ from collections.abc import Generator, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
-from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 import structlog
 
@@ -70,16 +69,16 @@ class BatchWork:
             Unavailable, QuotaExceeded: it goes on when somebody begins anew.
             Superseded: somebody else works on it.
         """
-        with tempfile.NamedTemporaryFile(prefix="batch-") as spool:
+        # Without a name it ends with this process, however that does.
+        with tempfile.TemporaryFile() as spool:
             if not self._fetched(spool):
                 return
-            path = Path(spool.name)
             if self._batch.status is BatchStatus.VALIDATING:
-                yield from self._validate(path)
+                yield from self._validate(spool)
             if self._batch.status.is_final:
                 return
-            ending = yield from self._run(path)
-            yield from self._finalize(path, ending)
+            ending = yield from self._run(spool)
+            yield from self._finalize(spool, ending)
 
     def give_up(self, reason: str) -> None:
         """Ends the batch as failed; its jobs that are on their way are called off."""
@@ -97,7 +96,7 @@ class BatchWork:
                     with suppress(IllegalMove, NotFound):
                         queue.cancel(store, batch.account, job_id)
 
-    def _fetched(self, spool: IO[bytes]) -> bool:
+    def _fetched(self, spool: BinaryIO) -> bool:
         store, batch = self._service.store, self._batch
         try:
             file = store.file(batch.account, batch.input_file_id)
@@ -108,14 +107,13 @@ class BatchWork:
             self._call_off()
             self._fail([BatchProblem(code="invalid_file", message=str(error))])
             return False
-        spool.flush()
         return True
 
-    def _validate(self, path: Path) -> Iterator[bool]:
+    def _validate(self, spool: BinaryIO) -> Iterator[bool]:
         """Every line looked at before the first is asked for."""
         problems: list[BatchProblem] = []
         total = last = 0
-        for total, line in enumerate(self._lines(path), 1):
+        for total, line in enumerate(self._lines(spool), 1):
             last = line.number
             if isinstance(line, Problem):
                 problems.append(problem_of(line))
@@ -132,9 +130,9 @@ class BatchWork:
             self._save(self._batch.moved(BatchStatus.IN_PROGRESS, now, total=total, last_line=last))
         yield True
 
-    def _run(self, path: Path) -> Generator[bool, None, BatchStatus]:
+    def _run(self, spool: BinaryIO) -> Generator[bool, None, BatchStatus]:
         """Submits and watches until all lines have ended; returns how the batch ends."""
-        lines = self._lines(path)
+        lines = self._lines(spool)
         line = next(lines, None)
         while line is not None or self._waiting:
             ending = self._asked_to_end()
@@ -207,21 +205,21 @@ class BatchWork:
         if ended > self._batch.completed + self._batch.failed:
             self._save(self._batch.model_copy(update={"completed": completed, "failed": ended - completed}))
 
-    def _finalize(self, path: Path, ending: BatchStatus) -> Iterator[bool]:
+    def _finalize(self, spool: BinaryIO, ending: BatchStatus) -> Iterator[bool]:
         step = BatchStatus.CANCELLING if ending is BatchStatus.CANCELLED else BatchStatus.FINALIZING
         self._save(self._batch.moved(step, datetime.now(UTC)))
-        named = ((one.number, one.custom_id) for one in self._requests(path) if isinstance(one, BatchRequest))
+        named = ((one.number, one.custom_id) for one in self._requests(spool) if isinstance(one, BatchRequest))
         chunks = iter(lambda: list(islice(named, CHUNK)), [])
         changes = yield from write_results(self._service, self._batch, chunks, self._refused, ending)
         self._save(self._batch.moved(ending, datetime.now(UTC), **changes))
 
-    def _requests(self, path: Path) -> Iterator[BatchRequest | Problem]:
-        return read_requests(path, self._batch.endpoint)
+    def _requests(self, spool: BinaryIO) -> Iterator[BatchRequest | Problem]:
+        return read_requests(spool, self._batch.endpoint)
 
-    def _lines(self, path: Path) -> Iterator[Line | Problem]:
+    def _lines(self, spool: BinaryIO) -> Iterator[Line | Problem]:
         """Every line, or what is wrong with it; blank ones are passed over."""
         cards, aliases = self._service.store.cards(), self._service.aliases
-        for request in self._requests(path):
+        for request in self._requests(spool):
             if isinstance(request, Problem):
                 yield request
                 continue
