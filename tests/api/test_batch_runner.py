@@ -8,6 +8,7 @@ import json
 import secrets
 import sqlite3
 import tempfile
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -52,11 +53,13 @@ def service(redis_server: RedisServer, tmp_path: Path) -> Iterator[Service]:
     store.close()
 
 
-def added(service: Service, *prompts: str, key_id: str | None = None) -> Batch:
+def added(
+    service: Service, *prompts: str, key_id: str | None = None, endpoint: str = ENDPOINT, **fields: Any
+) -> Batch:
     """A new batch with a line for each prompt, blank for an empty one."""
-    body = {"model": MODEL}
+    body = {"model": MODEL, **fields}
     rows: list[dict[str, Any]] = [
-        {"custom_id": str(n), "method": "POST", "url": ENDPOINT, "body": {**body, "prompt": prompt}}
+        {"custom_id": str(n), "method": "POST", "url": endpoint, "body": {**body, "prompt": prompt}}
         for n, prompt in enumerate(prompts)
     ]
     path = Path(service.settings.storage_url).with_name(f"{secrets.token_hex(4)}.jsonl")
@@ -64,7 +67,7 @@ def added(service: Service, *prompts: str, key_id: str | None = None) -> Batch:
     file = add_file(service, "default", path, purpose="batch", filename="lines.jsonl")
     now = datetime.now(UTC)
     batch = Batch(
-        id=new_id("batch"), account="default", key_id=key_id, endpoint=ENDPOINT, input_file_id=file.id,
+        id=new_id("batch"), account="default", key_id=key_id, endpoint=endpoint, input_file_id=file.id,
         base="http://here", created_at=now, expires_at=now + timedelta(hours=1), output_life_seconds=3600,
     )  # fmt: skip
     service.store.add_batch(batch)
@@ -168,6 +171,34 @@ def test_an_account_has_so_many_open_batches_and_none_leaves_a_named_file(
     service.store.ask_to_cancel_batch("default", batches[0].id)
     until(lambda: now_of(service, batches[0]).status is BatchStatus.CANCELLED)
     added(service, "hen")
+
+
+def test_a_slow_picture_of_one_batch_holds_no_other_up(
+    service: Service, runner: BatchRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrived = threading.Event()
+
+    async def stored(asked: Service, account: str, given: list[Any], *_: Any) -> list[str]:
+        await asyncio.to_thread(arrived.wait)
+        return ["upl_1"] * len(given)
+
+    monkeypatch.setattr(batch_work, "stored_all", stored)
+    monkeypatch.setattr(batch_work, "submit_one", lambda account, asked, request, job_id: submitted.append(job_id))
+    submitted: list[str] = []
+    looping = threading.Thread(target=runner._loop.run_forever)
+    looping.start()
+    pictures = [{"image_url": "http://slow/1.png"}]
+    slow = added(service, "fox", endpoint="/v1/images/edits", images=pictures)
+    runner.start()
+    until(lambda: now_of(service, slow).status is BatchStatus.IN_PROGRESS)
+    quick = added(service, "hen", "owl")
+    until(lambda: set(submitted) >= {job_id_of(quick, 1), job_id_of(quick, 2)})
+    assert job_id_of(slow, 1) not in submitted
+    arrived.set()
+    until(lambda: job_id_of(slow, 1) in submitted)
+    runner.stop()
+    runner._loop.call_soon_threadsafe(runner._loop.stop)
+    looping.join()
 
 
 def later(now: list[float]) -> bool:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from omni_jobs.api.access import CALLER
+from omni_jobs.api.openai.arriving import Arriving
 from omni_jobs.api.openai.batch_work import BatchWork
 from omni_jobs.api.service import Service
 from omni_jobs.errors import OmniJobsError, QuotaExceeded, Superseded, Unavailable
@@ -86,6 +87,7 @@ class BatchRunner:
         self._clock = clock
         self._holder = secrets.token_hex(8)
         self._stopping = threading.Event()
+        self._awake = threading.Event()
         self._held: dict[Place, Held] = {}
         self._thread = threading.Thread(target=self._run, name="batches", daemon=True)
 
@@ -96,17 +98,19 @@ class BatchRunner:
     def stop(self) -> None:
         """Ends after the step under way; what is left is taken over."""
         self._stopping.set()
+        self._awake.set()
         self._thread.join(timeout=10)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
+            self._awake.clear()
             try:
                 is_busy = self._round()
             except OmniJobsError as error:
                 LOG.warning("batches wait", error=str(error))
                 is_busy = False
             if not is_busy:
-                self._stopping.wait(IDLE_SECONDS)
+                self._awake.wait(IDLE_SECONDS)
         with suppress(OmniJobsError):  # the locks then end by themselves
             for place in self._held:
                 self._service.store.release_batch(*place, self._holder)
@@ -149,7 +153,12 @@ class BatchRunner:
 
     def _begun(self, place: Place) -> tuple[BatchWork, Iterator[bool]]:
         """The work from the batch's record as it is now. Raises NotFound."""
-        work = BatchWork(self._service, self._service.store.batch(*place), self._holder, self._loop)
+        work = BatchWork(
+            self._service,
+            self._service.store.batch(*place),
+            self._holder,
+            Arriving(self._loop, self._awake.set),
+        )
         return work, work.steps()
 
     def _put_off(self, held: Held) -> None:

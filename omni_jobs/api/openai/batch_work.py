@@ -6,12 +6,11 @@ begins at the first line and finds what is there.
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Generator, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from itertools import islice
 from typing import BinaryIO
@@ -21,6 +20,7 @@ import structlog
 from omni_jobs import queue
 from omni_jobs.api.faces.pictures import stored_all
 from omni_jobs.api.jobs import submit_one
+from omni_jobs.api.openai.arriving import Arriving
 from omni_jobs.api.openai.batch_lines import Line, code_and_text, job_id_of, job_of, line_of, problem_of
 from omni_jobs.api.openai.batch_results import write_results
 from omni_jobs.api.openai.masks import white_mask
@@ -47,12 +47,12 @@ _SUCCEEDED, _FINAL = Status.SUCCEEDED.value, {status.value for status in Status 
 class BatchWork:
     """The work on one batch. `steps` yields after each bounded piece, with whether there may be more at once."""
 
-    def __init__(self, service: Service, batch: Batch, holder: str, loop: asyncio.AbstractEventLoop) -> None:
-        """`holder` has the batch's lock; `loop` is the application's, where pictures are fetched."""
+    def __init__(self, service: Service, batch: Batch, holder: str, pictures: Arriving) -> None:
+        """`holder` has the batch's lock."""
         self._service = service
         self._batch = batch
         self._holder = holder
-        self._loop = loop
+        self._pictures = pictures
         self._waiting: set[str] = set()
         self._refused: dict[int, tuple[str, str]] = {}
         self._tally: Counter[str] = Counter()
@@ -70,7 +70,7 @@ class BatchWork:
             Superseded: somebody else works on it.
         """
         # Without a name it ends with this process, however that does.
-        with tempfile.TemporaryFile() as spool:
+        with tempfile.TemporaryFile() as spool, closing(self._pictures):
             if not self._fetched(spool):
                 return
             if self._batch.status is BatchStatus.VALIDATING:
@@ -152,7 +152,7 @@ class BatchWork:
         return BatchStatus.EXPIRED if datetime.now(UTC) >= batch.expires_at else None
 
     def _is_taken(self, line: Line | Problem) -> bool:
-        """Submits a line, or notes that it never will be; False if no more can be now (full, a limit, a fault)."""
+        """Submits a line, or notes that it never will be; False if none can be now (full, a limit, pictures)."""
         batch, store = self._batch, self._service.store
         if isinstance(line, Problem):  # its model left the catalogue since the file was validated
             self._refuse(line.number, line.code, line.message)
@@ -162,7 +162,10 @@ class BatchWork:
         job_id = job_id_of(batch, line.number)
         try:
             if store.statuses(batch.account, [job_id]) == [None]:
-                submit_one(batch.account, self._service, self._job(line), job_id)
+                job = self._job(line)
+                if job is None:
+                    return False
+                submit_one(batch.account, self._service, job, job_id)
         except (Unavailable, QuotaExceeded) as error:
             LOG.info("batch waits for room", batch=batch.id, code=error.code)
             return False
@@ -178,11 +181,12 @@ class BatchWork:
         self._refused[number] = code, text
         self._tally["refused"] += 1
 
-    def _job(self, line: Line) -> JobRequest:
+    def _job(self, line: Line) -> JobRequest | None:
+        """None while its pictures are on their way: one thread serves all batches, and nobody waits for a URL."""
         images, mask = line.pictures
         if not images and mask is None:
             return job_of(line, self._batch, [], None)
-        return asyncio.run_coroutine_threadsafe(self._job_with_pictures(line), self._loop).result()
+        return self._pictures.of(line.number, lambda: self._job_with_pictures(line))
 
     async def _job_with_pictures(self, line: Line) -> JobRequest:
         """Under one id for each picture of a line, however often it is stored."""
