@@ -16,20 +16,13 @@ from typing import Any
 
 import pytest
 
-from omni_jobs.api.faces.files import add_file
+from omni_jobs.api.faces.files import add_file, list_files
 from omni_jobs.api.jobs import submit_one
-from omni_jobs.api.openai import batch_runner, batch_work
+from omni_jobs.api.openai import batch_results, batch_runner, batch_work
 from omni_jobs.api.openai.batch_lines import job_id_of
-from omni_jobs.api.openai.batch_runner import (
-    FORGET_SECONDS,
-    MAX_FAULTS,
-    PAUSES_SECONDS,
-    BatchRunner,
-    is_outage,
-    pause_seconds,
-)
+from omni_jobs.api.openai.batch_runner import MAX_FAULTS, PAUSES_SECONDS, BatchRunner, is_outage, pause_seconds
 from omni_jobs.api.service import Service
-from omni_jobs.errors import QueueUnavailable, QuotaExceeded, Superseded
+from omni_jobs.errors import QueueUnavailable, QuotaExceeded, StorageUnavailable, Superseded
 from omni_jobs.names import new_id
 from omni_jobs.redis_server import RedisServer
 from omni_jobs.schemas import Status
@@ -201,8 +194,32 @@ def test_a_slow_picture_of_one_batch_holds_no_other_up(
     looping.join()
 
 
+def test_results_that_are_written_again_are_the_same_files(
+    service: Service, runner: BatchRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = iter([True] * 3)
+
+    def flaky(*given: Any, **named: Any) -> Any:
+        if named["filename"].endswith("error.jsonl") and next(failing, False):
+            raise StorageUnavailable("away")
+        return add_file(*given, **named)
+
+    monkeypatch.setattr(batch_results, "add_file", flaky)
+    batch = added(service, "fox", "hen")
+    runner.start()
+    until(lambda: service.store.statuses("default", [job_id_of(batch, n) for n in (1, 2)]) == ["queued"] * 2)
+    claim = service.store.claim_next("tester", [MODEL], lease_seconds=60)
+    assert claim is not None
+    service.store.move("default", claim.job_id, Status.SUCCEEDED, attempt=claim.attempt, artifacts=[])
+    (other,) = {job_id_of(batch, 1), job_id_of(batch, 2)} - {claim.job_id}
+    service.store.move("default", other, Status.CANCELED)
+    until(lambda: now_of(service, batch).status is BatchStatus.COMPLETED)
+    names = sorted(file.filename.removeprefix(batch.id) for file in list_files(service, "default"))
+    assert names == ["_error.jsonl", "_output.jsonl", "lines.jsonl"]
+
+
 def later(now: list[float]) -> bool:
-    now[0] += FORGET_SECONDS + 1
+    now[0] += batch_runner.FORGET_SECONDS + 1
     return True
 
 

@@ -32,11 +32,16 @@ def add_file(
     filename: str,
     content_type: str = "application/octet-stream",
     life_seconds: int | None = None,
+    file_id: str | None = None,
 ) -> StoredFile:
-    """Stores any bytes, object first. Raises QuotaExceeded, StorageUnavailable, QueueUnavailable."""
+    """Stores any bytes, object first; over what the id has already, if one is given.
+
+    Raises:
+        QuotaExceeded, StorageUnavailable, QueueUnavailable.
+    """
     if isinstance(data, Path):
         service.reserve_bytes(account, data.stat().st_size)
-    file_id = new_id("file").replace("_", "-")
+    file_id = file_id or new_id("file").replace("_", "-")
     key = object_key(account, file_id)
     with storage_errors_translated():
         info = service.objects.put(key, data, content_type=content_type)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from collections import Counter
@@ -13,7 +14,7 @@ from omni_jobs import queue
 from omni_jobs.api.faces.files import add_file
 from omni_jobs.api.openai.batch_lines import code_and_text, error_row, job_id_of, result_row
 from omni_jobs.api.service import Service
-from omni_jobs.errors import IllegalMove
+from omni_jobs.errors import IllegalMove, NotFound
 from omni_jobs.faces.outcome import error_of
 from omni_jobs.schemas import Job, Status
 from omni_jobs.schemas.batches import Batch, BatchStatus
@@ -87,7 +88,9 @@ def _write(file: BinaryIO, row: dict[str, Any]) -> None:
 
 
 def _kept(service: Service, batch: Batch, file: BinaryIO, word: str) -> str:
-    service.reserve_bytes(batch.account, file.tell())
+    """Under an id that follows from the batch: a repeat writes over it, and what is kept is not counted again."""
+    file_id = f"file-{hashlib.sha256(f'{batch.id}/{word}'.encode()).hexdigest()[:28]}"
+    service.reserve_bytes(batch.account, max(0, file.tell() - _size_of(service, batch.account, file_id)))
     file.seek(0)
     kept = add_file(
         service,
@@ -97,5 +100,13 @@ def _kept(service: Service, batch: Batch, file: BinaryIO, word: str) -> str:
         filename=f"{batch.id}_{word}.jsonl",
         content_type="application/jsonl",
         life_seconds=batch.output_life_seconds,
+        file_id=file_id,
     )
     return kept.id
+
+
+def _size_of(service: Service, account: str, file_id: str) -> int:
+    try:
+        return service.store.file(account, file_id).size_bytes
+    except NotFound:
+        return 0
