@@ -38,7 +38,8 @@ class BatchProblem(Record):
 class Batch(Record):
     """One batch. `moments` are the times of its statuses; `base` is the address that its links begin with.
 
-    Its jobs count for the key that asked for it, `key_id`.
+    Its jobs count for the key that asked for it, `key_id`. `last_line` is the number of its file's last line, with
+    blank ones counted.
     """
 
     id: str
@@ -55,6 +56,7 @@ class Batch(Record):
     metadata: dict[str, str] = {}
     moments: dict[str, datetime] = {}
     total: int = 0
+    last_line: int = 0
     completed: int = 0
     failed: int = 0
     failures: dict[str, int] = {}

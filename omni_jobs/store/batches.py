@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from omni_jobs.errors import NotFound, Superseded
+from omni_jobs.errors import NotFound, QuotaExceeded, Superseded
 from omni_jobs.schemas.batches import Batch
 from omni_jobs.store.core import StoreCore
 
 #: A finished batch is kept so long.
 BATCH_TTL_SECONDS = 60 * 24 * 3600
+#: Batches of one account that have not ended: who works on one has its file, up to 200 MB, on its own disk.
+MAX_OPEN_BATCHES = 20
 
 
 class Batches(StoreCore):
     """What the API's batch runners share. Only the holder of a batch's lock changes its record."""
 
     def add_batch(self, batch: Batch) -> None:
-        """Keeps a new batch, to be worked on."""
-        account = self._check_account(batch.account)
-        created_ms = round(batch.created_at.timestamp() * 1000)
-        self._ask(
-            ("SET", self.keys("batch", account, batch.id), batch.model_dump_json(), "EX", BATCH_TTL_SECONDS),
-            ("ZADD", self.keys("batches", account), created_ms, batch.id),
-            ("SADD", self.keys("open_batches"), f"{account}/{batch.id}"),
-        )
+        """Keeps a new batch, to be worked on. Raises QuotaExceeded: too many of the account have not ended."""
+        arguments = {
+            "account": self._check_account(batch.account),
+            "id": batch.id,
+            "created_ms": round(batch.created_at.timestamp() * 1000),
+            "ttl_seconds": BATCH_TTL_SECONDS,
+            "most": MAX_OPEN_BATCHES,
+        }
+        (word,) = self.scripts.run("add_batch", arguments, batch.model_dump_json().encode())
+        if word != b"added":
+            raise QuotaExceeded(
+                f"The account has {MAX_OPEN_BATCHES} batches that have not ended.",
+                field="input_file_id",
+                value=batch.input_file_id,
+                remedy="Wait for one to end, or cancel one.",
+            )
 
     def save_batch(self, batch: Batch, holder: str) -> None:
         """Writes a batch as it stands now; one that has ended is worked on no more.
@@ -67,6 +77,14 @@ class Batches(StoreCore):
         (members,) = self._ask(("SMEMBERS", self.keys("open_batches")))
         pairs = (member.decode().partition("/") for member in sorted(members))
         return [(account, batch_id) for account, _, batch_id in pairs]
+
+    def open_batches_of(self, account: str) -> list[Batch]:
+        """The account's batches that have not ended."""
+        ids = [batch_id for owner, batch_id in self.open_batches() if owner == account]
+        if not ids:
+            return []
+        (texts,) = self._ask(("MGET", *(self.keys("batch", account, one) for one in ids)))
+        return [Batch.model_validate_json(text) for text in texts if text is not None]
 
     def ask_to_cancel_batch(self, account: str, batch_id: str) -> None:
         """A wish for whoever works on it."""

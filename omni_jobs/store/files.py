@@ -24,6 +24,13 @@ class Files(StoreCore):
             ("ZADD", self.keys("files", account), created_ms, file.id),
         )
 
+    def keep_file_until(self, account: str, file: StoredFile, at: datetime) -> None:
+        """Lets a file live on until then, if it would not and is still there."""
+        if file.expires_at is None or file.expires_at >= at:
+            return
+        text = file.model_copy(update={"expires_at": at}).model_dump_json(exclude_none=True)
+        self._ask(("SET", self.keys("file", account, file.id), text, "XX", "PXAT", round(at.timestamp() * 1000)))
+
     def file(self, account: str, file_id: str) -> StoredFile:
         """A file's record. Raises NotFound."""
         (text,) = self._ask(("GET", self.keys("file", account, file_id)))

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from openai import OpenAI
+import pytest
+from openai import ConflictError, OpenAI
 
 from omni_jobs.schemas import Job, JobFilter
 from tests.api.conftest import MODEL, Served, picture
@@ -95,3 +96,22 @@ def test_another_process_goes_on_with_a_batch(served: Served, tmp_path: Path) ->
     assert sorted(row["custom_id"] for row in told) == [f"row-{n}" for n in range(4)]
     assert len(jobs_of(served, batch.id)) == 4
     assert len({row["response"]["request_id"] for row in told}) == 4
+
+
+def test_the_input_of_an_open_batch_stays_until_the_batch_has_ended(served: Served, tmp_path: Path) -> None:
+    with (
+        api(tmp_path, **served.environment) as url,
+        OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client,
+    ):
+        file = client.files.create(
+            file=("a.jsonl", lines(1)),
+            purpose="batch",
+            expires_after={"anchor": "created_at", "seconds": 3600},
+        )
+        batch = client.batches.create(input_file_id=file.id, endpoint=ENDPOINT, completion_window="24h")
+        assert (client.files.retrieve(file.id).expires_at or 0) > (batch.expires_at or 0)
+        with pytest.raises(ConflictError, match="Cancel the batch first"):
+            client.files.delete(file.id)
+        client.batches.cancel(batch.id)
+        until(lambda: client.batches.retrieve(batch.id).status == "cancelled")
+        assert client.files.delete(file.id).deleted

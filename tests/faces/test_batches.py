@@ -135,6 +135,13 @@ def test_refusals_and_pages(client: OpenAI, service: Service) -> None:
         client.batches.create(
             input_file_id=batches[0].input_file_id, endpoint="/v1/embeddings", completion_window="24h"
         )
+    told = httpx.post(
+        f"{service.url}/v1/batches",
+        headers={"authorization": f"Bearer {service.key}", "content-type": "application/json"},
+        content=f'{{"input_file_id": "{batches[0].input_file_id}", "endpoint": "{ENDPOINT}", '
+        '"output_expires_after": {"anchor": "created_at", "seconds": 1e400}}',
+    )
+    assert (told.status_code, told.json()["error"]["param"]) == (400, "output_expires_after"), told.text
     with pytest.raises(openai.NotFoundError):
         client.batches.retrieve("batch_00")
     assert httpx.get(f"{service.url}/v1/batches").status_code == 401

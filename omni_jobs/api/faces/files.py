@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from omni_jobs.api.service import Service
+from omni_jobs.errors import IllegalMove
 from omni_jobs.names import new_id
 from omni_jobs.schemas.files import StoredFile
 from omni_jobs.uploads import storage_errors_translated
@@ -31,11 +32,16 @@ def add_file(
     filename: str,
     content_type: str = "application/octet-stream",
     life_seconds: int | None = None,
+    file_id: str | None = None,
 ) -> StoredFile:
-    """Stores any bytes, object first. Raises QuotaExceeded, StorageUnavailable, QueueUnavailable."""
+    """Stores any bytes, object first; over what the id has already, if one is given.
+
+    Raises:
+        QuotaExceeded, StorageUnavailable, QueueUnavailable.
+    """
     if isinstance(data, Path):
         service.reserve_bytes(account, data.stat().st_size)
-    file_id = new_id("file").replace("_", "-")
+    file_id = file_id or new_id("file").replace("_", "-")
     key = object_key(account, file_id)
     with storage_errors_translated():
         info = service.objects.put(key, data, content_type=content_type)
@@ -100,8 +106,21 @@ def list_files(service: Service, account: str) -> list[StoredFile]:
 
 
 def delete_file(service: Service, account: str, file_id: str) -> StoredFile:
-    """Deletes a file; a picture that jobs may use stays an upload. Raises NotFound."""
+    """Deletes a file; a picture that jobs may use stays an upload.
+
+    Raises:
+        NotFound.
+        IllegalMove: a batch that has not ended reads it; who takes that batch over begins with its file.
+    """
     file = service.store.file(account, file_id)
+    reader = next((one for one in service.store.open_batches_of(account) if one.input_file_id == file_id), None)
+    if reader is not None:
+        raise IllegalMove(
+            f"File {file_id} is the input of batch {reader.id}, which has not ended.",
+            field="file_id",
+            value=file_id,
+            remedy="Cancel the batch first, or wait for its end.",
+        )
     if file.upload is None:
         with storage_errors_translated():
             service.objects.delete(file.key)

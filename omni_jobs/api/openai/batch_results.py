@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from collections import Counter
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import suppress
-from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 from omni_jobs import queue
 from omni_jobs.api.faces.files import add_file
 from omni_jobs.api.openai.batch_lines import code_and_text, error_row, job_id_of, result_row
 from omni_jobs.api.service import Service
-from omni_jobs.errors import IllegalMove
+from omni_jobs.errors import IllegalMove, NotFound
 from omni_jobs.faces.outcome import error_of
 from omni_jobs.schemas import Job, Status
 from omni_jobs.schemas.batches import Batch, BatchStatus
@@ -45,7 +45,7 @@ def write_results(
     """
     failures: Counter[str] = Counter()
     completed = 0
-    with tempfile.NamedTemporaryFile("w", prefix="batch-") as out, tempfile.NamedTemporaryFile("w") as err:
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         for chunk in chunks:
             for (number, custom_id), job in zip(chunk, _ended(service, batch, chunk), strict=True):
                 if job is not None and job.status is Status.SUCCEEDED:
@@ -83,19 +83,30 @@ def _reason(job: Job | None, ending: BatchStatus) -> tuple[str, str]:
     return code_and_text(error)
 
 
-def _write(file: IO[str], row: dict[str, Any]) -> None:
-    file.write(json.dumps(row, separators=(",", ":")) + "\n")
+def _write(file: BinaryIO, row: dict[str, Any]) -> None:
+    file.write(json.dumps(row, separators=(",", ":")).encode() + b"\n")
 
 
-def _kept(service: Service, batch: Batch, file: Any, word: str) -> str:
-    file.flush()
+def _kept(service: Service, batch: Batch, file: BinaryIO, word: str) -> str:
+    """Under an id that follows from the batch: a repeat writes over it, and what is kept is not counted again."""
+    file_id = f"file-{hashlib.sha256(f'{batch.id}/{word}'.encode()).hexdigest()[:28]}"
+    service.reserve_bytes(batch.account, max(0, file.tell() - _size_of(service, batch.account, file_id)))
+    file.seek(0)
     kept = add_file(
         service,
         batch.account,
-        Path(file.name),
+        file,
         purpose="batch_output",
         filename=f"{batch.id}_{word}.jsonl",
         content_type="application/jsonl",
         life_seconds=batch.output_life_seconds,
+        file_id=file_id,
     )
     return kept.id
+
+
+def _size_of(service: Service, account: str, file_id: str) -> int:
+    try:
+        return service.store.file(account, file_id).size_bytes
+    except NotFound:
+        return 0

@@ -27,8 +27,10 @@ BatchId = Annotated[str, Path(pattern=r"^batch_[0-9a-f]{1,64}$")]
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 24 * 3600}
 MAX_WINDOW_SECONDS = 30 * 24 * 3600
 MAX_PAIRS = 16
+#: An input outlives its batch's window by so much: results are written after its end, or after an outage then.
+FILE_GRACE = timedelta(days=1)
 BATCH = Table(
-    Field("input_file_id", note="a file of purpose `batch`: 1 to 50,000 lines, 200 MB"),
+    Field("input_file_id", note="a file of purpose `batch`: 1 to 50,000 lines, 200 MB; kept while it is read"),
     Field("endpoint", note="`/v1/images/generations`, `/v1/images/edits`, `/v1/videos`"),
     Field("completion_window", note="`24h`; also other numbers of `s`, `m`, `h`, `d`, up to 30 days"),
     Field("metadata", note="up to 16 pairs of texts"),
@@ -108,6 +110,7 @@ def _created(service: Service, account: str, body: dict[str, Any], base: str) ->
         metadata=_metadata(body.get("metadata", {})),
     )
     service.store.add_batch(batch)
+    service.store.keep_file_until(account, file, batch.expires_at + FILE_GRACE)
     return batch
 
 

@@ -190,7 +190,7 @@ def life_seconds(policy: Any, field: str) -> int | None:
     try:
         seconds = int(policy["seconds"])
         is_known = policy["anchor"] == "created_at"
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         seconds, is_known = 0, False
     low, high = LIFE_SECONDS
     if not is_known or not low <= seconds <= high:

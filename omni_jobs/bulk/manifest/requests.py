@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from omni_jobs.bulk.manifest.line import Problem
 from omni_jobs.bulk.manifest.rows import json_rows
@@ -36,18 +36,19 @@ class BatchRequest:
 
 
 def read_requests(
-    path: Path, endpoint: str | None = None, most: int = MAX_REQUESTS
+    source: Path | BinaryIO, endpoint: str | None = None, most: int = MAX_REQUESTS
 ) -> Iterator[BatchRequest | Problem]:
     """The lines in order; what is wrong with one is a Problem. Reading stops after `most` lines with another.
 
     Args:
+        source: a file's name, or an open one that nobody else reads meanwhile.
         endpoint: the only `url` that lines may have, if there is one.
 
     Raises:
         NotFound: there is no such file.
     """
     with closing(Seen()) as seen:
-        for place, row in enumerate(json_rows(path), 1):
+        for place, row in enumerate(json_rows(source), 1):
             if place > most:
                 yield Problem(
                     row.number, None, "too_many_tasks", f"is beyond the {most} lines that a file may have."

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 from omni_jobs.bulk.manifest.line import Problem
 from omni_jobs.bulk.manifest.parquet import parquet_rows
@@ -42,9 +42,13 @@ def read_rows(path: Path) -> Iterator[Row | Problem]:
     yield from _readable(path, reader)
 
 
-def json_rows(path: Path) -> Iterator[Row | Problem]:
-    """The rows of a JSON Lines file, whatever its name. Raises as `read_rows`."""
-    yield from _readable(path, _json_lines)
+def json_rows(source: Path | BinaryIO) -> Iterator[Row | Problem]:
+    """The rows of a JSON Lines file, by any name, or of an open one from its start. Raises as `read_rows`."""
+    if isinstance(source, Path):
+        yield from _readable(source, _json_lines)
+    else:
+        source.seek(0)
+        yield from _lines_of(source)
 
 
 def _readable(path: Path, reader: Callable[[Path], Iterator[Row | Problem]]) -> Iterator[Row | Problem]:
@@ -58,19 +62,23 @@ def _readable(path: Path, reader: Callable[[Path], Iterator[Row | Problem]]) -> 
 
 def _json_lines(path: Path) -> Iterator[Row | Problem]:
     with path.open("rb") as file:
-        number = 0
-        while line := file.readline(MAX_LINE_BYTES):
-            number += 1
-            if number == 1:
-                line = line.removeprefix(b"\xef\xbb\xbf")
-            if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
-                _skip_line(file)
-                yield Problem(number, MAX_LINE_BYTES, BAD, f"is longer than {MAX_LINE_BYTES} bytes.")
-            elif line.strip():
-                yield _json_row(number, line)
+        yield from _lines_of(file)
 
 
-def _skip_line(file: Any) -> None:
+def _lines_of(file: BinaryIO) -> Iterator[Row | Problem]:
+    number = 0
+    while line := file.readline(MAX_LINE_BYTES):
+        number += 1
+        if number == 1:
+            line = line.removeprefix(b"\xef\xbb\xbf")
+        if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
+            _skip_line(file)
+            yield Problem(number, MAX_LINE_BYTES, BAD, f"is longer than {MAX_LINE_BYTES} bytes.")
+        elif line.strip():
+            yield _json_row(number, line)
+
+
+def _skip_line(file: BinaryIO) -> None:
     while (rest := file.readline(MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
         continue
 
