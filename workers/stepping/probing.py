@@ -48,8 +48,8 @@ def _altered_leaf(leaf: Leaf, index: int) -> Leaf:
 
 
 def _moved(value: Any, index: int) -> Any:
-    """Numbers and vectors shrink, far enough to meet experts that take turns by timestep, and timesteps stay in their
-    range; tables are rolled."""
+    """Tables are rolled; numbers and vectors shrink, so that timesteps stay in their range, and far enough to meet
+    experts that take turns by timestep."""
     if index == 0 or isinstance(value, bool) or (isinstance(value, torch.Tensor) and value.dtype is torch.bool):
         return value
     factor = SHRINKS**index
