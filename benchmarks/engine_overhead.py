@@ -95,9 +95,8 @@ def measure(name: str, requests: int, steps: int) -> dict[str, Any]:
     gc.collect()
     gc.freeze()  # as an engine process does
     # What else the machine does only adds: the least of the rounds is the engine's.
-    least = min(
-        (timed(omni, calls(), forward_seconds) for _ in range(ROUNDS)), key=lambda round: round.overhead_ms
-    )
+    rounds = [timed(omni, calls(), forward_seconds) for _ in range(ROUNDS)]
+    least = min(rounds, key=lambda one: one.overhead_ms)
     with Synchronisations() as synchronisations:
         omni.map(calls())
     overhead_ms, forward_ms = least.overhead_ms / least.calls, least.forward_ms / least.denoise_calls

@@ -17,7 +17,6 @@ from tests.servers.processes import started
 
 MODEL = "sim"
 SOURCE = "simulated?launch_ms=1&row_ms=0.01"
-SLOTS = 16
 #: How long the worker may take until the API calls itself ready.
 READY_SECONDS = 120.0
 
@@ -33,18 +32,21 @@ class RunningService:
 
 
 @contextmanager
-def service() -> Iterator[RunningService]:
-    """Ready for jobs within the block. Raises TimeoutError with the worker's last words if it does not get so."""
+def service(source: str = SOURCE, *, slots: int = 16, cap: int = 16) -> Iterator[RunningService]:
+    """Ready for jobs within the block. `cap`: calls that share a forward.
+
+    Raises TimeoutError with the worker's last words if it does not get ready.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server = stack.enter_context(start_server(folder / "redis"))
         given = {"redis_url": server.url, "storage_url": str(folder / "objects"), "data_dir": str(folder)}
-        given |= {"log_level": "warning", "slots": str(SLOTS)}
+        given |= {"log_level": "warning", "slots": str(slots)}
         serving = started("omni_jobs.api", "--port", "0", log=folder / "api.log", **given)
         process = stack.enter_context(serving)
         assert process.stdout is not None
         url = process.stdout.readline().decode().strip()
-        arguments = ("--model", f"{MODEL}={SOURCE}", "--caps", f"fixed({SLOTS})")
+        arguments = ("--model", f"{MODEL}={source}", "--caps", f"fixed({cap})")
         stack.enter_context(started("workers.app", *arguments, log=folder / "worker.log", **given))
         _wait_until_ready(url, folder / "worker.log")
         yield RunningService(url, process.pid, Settings.model_validate(given), folder)

@@ -15,13 +15,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.bulk.lines import BATCH, batches, jobs, write_manifest
 from benchmarks.bulk.timed import run_seconds
+from benchmarks.service import MODEL, service
 from omni_jobs.bulk.destination import Folder
 from omni_jobs.bulk.local import LocalBackend
 from omni_jobs.bulk.manifest import Line, line_of
@@ -29,15 +29,11 @@ from omni_jobs.bulk.paths import DEFAULT_PATH, PathTemplate
 from omni_jobs.bulk.results import Outcome, Result, ended
 from omni_jobs.bulk.through_queue import QueueBackend
 from omni_jobs.client import AsyncClient
-from omni_jobs.redis_server import start_server
 from omni_jobs.schemas import ModelCard
 from omni_jobs.settings import Settings
-from omni_jobs.store import connect
-from tests.servers.processes import started
 
 #: Least part of the bare loop's speed.
 LEAST_SHARE = 0.95
-READY_SECONDS = 120
 MOST_PEAK_BYTES = 200 * 2**20
 MOST_GROWTH = 1.1
 #: Denoising steps of a line on the simulated device.
@@ -68,31 +64,17 @@ def local(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 def queue(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Through Redis and a worker on the simulated device."""
-    found = list(jobs(options.lines, "sim", num_inference_steps=STEPS))
-    given = {"storage_url": str(folder / "objects"), "data_dir": str(folder / "data"), "log_level": "warning"}
-    with ExitStack() as stack:
-        server = stack.enter_context(start_server(folder / "redis"))
-        given |= {"redis_url": server.url, "slots": "32"}
-        source = f"simulated?launch_ms={options.launch_ms}&row_ms=0.1"
-        arguments = ("--model", f"sim={source}", "--caps", f"fixed({BATCH})")
-        stack.enter_context(started("workers.app", *arguments, log=folder / "worker.log", **given))
-        settings = Settings.model_validate(given)
-        store = connect(settings)
-        ends = time.monotonic() + READY_SECONDS
-        while not any(worker.serves("sim") for worker in store.workers()):
-            if time.monotonic() > ends:
-                log = (folder / "worker.log").read_text()
-                sys.exit(f"The worker is not ready after {READY_SECONDS} s:\n{log[-2000:]}")
-            time.sleep(0.1)
-        store.close()
+    found = list(jobs(options.lines, MODEL, num_inference_steps=STEPS))
+    with service(f"simulated?launch_ms={options.launch_ms}&row_ms=0.1", slots=32, cap=BATCH) as running:
+        settings = running.settings
 
         def through_bulk(out: Path) -> float:
             # Lines of each round are others, or the jobs of the round before would be found.
             renamed = ({**job, "negative_prompt": out.name} for job in found)
             manifest = write_manifest(out.with_suffix(".jsonl"), renamed)
-            client = AsyncClient(server.url, storage_url=given["storage_url"])
+            client = AsyncClient(settings.redis_url.get_secret_value(), storage_url=settings.storage_url)
             backend = QueueBackend(client, Folder(out), PathTemplate(), settings, in_flight=64)
-            return run_seconds(manifest, out, backend, warm_lines("sim", negative_prompt=f"warm {out.name}"))
+            return run_seconds(manifest, out, backend, warm_lines(MODEL, negative_prompt=f"warm {out.name}"))
 
         bare = partial(bare_simulated, found, launch_seconds=options.launch_ms / 1000)
         return compared(options, folder, {"bare": bare, "bulk": through_bulk})
