@@ -117,6 +117,7 @@ class Omni:
             ExecutionFailed: it ended before, or could not be saved from there on; the message says why.
         """
         request = OmniDiffusionRequest(arguments=dict(call), resumable=True, checkpoint=start)
+        self._distrust_encodings()
         saved = save(self._engine, request, after_steps, after_calls)
         end = self._ended.pop(request.request_id, None)
         if isinstance(end, BaseException):
@@ -186,10 +187,14 @@ class Omni:
         """Release the pipeline."""
         self._engine.close()
 
+    def _distrust_encodings(self) -> None:
+        """A caller may have written into its pipeline's weights: through `tensor.data` that leaves no trace."""
+        if self._is_callers:
+            self._engine.collective_rpc("forget_encodings")
+
     def _run(self, requests: Sequence[OmniDiffusionRequest]) -> dict[str, DiffusionOutput | BaseException]:
         """Run these to their ends, as many at once as fit."""
-        if self._is_callers:  # who may have written into its weights, which leaves no trace on `tensor.data`
-            self._engine.collective_rpc("forget_encodings")
+        self._distrust_encodings()
         waiting = list(reversed(requests))
         window = self._engine.executor.max_num_seqs
         while waiting or not self._engine.is_idle:

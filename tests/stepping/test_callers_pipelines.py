@@ -70,6 +70,19 @@ def test_an_encoder_that_changed_between_maps_encodes_anew(change: Callable[[Any
     assert_as_plainly(pipeline, omni)
 
 
+def test_a_checkpoint_holds_what_the_encoder_says_now() -> None:
+    pipeline = loaded()
+    omni = Omni(pipeline=pipeline)
+    omni.map(calls(1))
+    write_data(pipeline.text_encoder)
+    (call,) = calls(1)
+    plain = pipeline(**call).images
+    saved = omni.checkpoint(calls(1)[0], after_calls=1)
+    resumed = omni.resume(calls(1)[0], saved)
+    assert resumed.refused is None
+    torch.testing.assert_close(resumed.output.images, plain, rtol=0, atol=1e-4)
+
+
 def test_bad_calls_together_do_not_end_sharing() -> None:
     omni = Omni(pipeline=loaded())
     omni.map(calls(4))

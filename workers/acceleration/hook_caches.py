@@ -70,7 +70,7 @@ def _remembers(module: nn.Module) -> bool:
 
 def _hooks_while_it_runs(pipeline: Any) -> bool:
     """Whether a guider puts hooks on the denoiser at each step and takes them off: a neighbour would meet them."""
-    guiders = [part for part in vars(pipeline).values() if hasattr(type(part), "prepare_models")]
+    guiders = [part for part in vars(pipeline).values() if isinstance(part, BaseGuidance)]
     return any(type(guider).prepare_models is not BaseGuidance.prepare_models for guider in guiders)
 
 
